@@ -1,0 +1,1 @@
+"""Likelihood models of raw waveforms and sensor sequences by 1-D invertible convolutional flows."""

@@ -1,0 +1,1 @@
+"""Invertible layers. Every one meets the contract of `seqflow.bijections.base.Bijection`."""

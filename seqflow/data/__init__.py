@@ -1,0 +1,1 @@
+"""From files to windows: readers, splits, sampling. Knows nothing of models."""

@@ -1,0 +1,1 @@
+"""Conditioners: networks that compute the parameters of a coupling. They know nothing of bijections."""

@@ -1,0 +1,1 @@
+"""Pure functions on tensors: convolutions, transforms and gates, with their log-determinants."""

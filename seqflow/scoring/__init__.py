@@ -1,0 +1,1 @@
+"""Anomaly scores from a flow, their calibration and their place in time."""

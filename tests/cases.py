@@ -1,0 +1,141 @@
+"""The table of bijections the laws of test_contract.py are checked on, and the tools to do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seqflow.bijections import (
+    ActNorm,
+    AffineCoupling,
+    Bijection,
+    Chain,
+    ChannelMix,
+    Context,
+    Dequantize,
+    Inverse,
+    MultiScale,
+    SplineCoupling,
+    Squeeze,
+    Standardize,
+    coupling_sizes,
+)
+
+
+class TinyConditioner(nn.Module):
+    """The smallest thing that keeps a conditioner's protocol: a convolution, and heads that start at zero."""
+
+    def __init__(self, channels: int, pointwise: int, pooled: int, condition_size: int = 0) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(channels, 6, 3, padding=1)
+        self.pointwise = nn.Conv1d(6, pointwise, 1)
+        self.pooled = nn.Linear(6, pooled) if pooled else None
+        self.condition = nn.Linear(condition_size, 6) if condition_size else None
+        for head in (self.pointwise, self.pooled):
+            for parameter in head.parameters() if head else ():
+                nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            h = self.enter(x)
+            if self.condition is not None:
+                assert condition is not None
+                h = h + self.condition(condition).unsqueeze(-1)
+            h = torch.tanh(h)
+            pooled = self.pooled(h.mean(-1)) if self.pooled else x.new_zeros(x.shape[0], 0)
+            return self.pointwise(h), pooled
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: how to make a bijection and what may be asked of it."""
+
+    name: str
+    make: Callable[[], Bijection]
+    channels: int = 2
+    divisor: int = 1
+    identity: bool = False
+    condition_size: int = 0
+
+    @property
+    def lengths(self) -> list[int]:
+        """Lengths near 8, 9, 12 and 17 that the bijection can map, without repeats."""
+        return sorted({round(length / self.divisor) * self.divisor for length in (8, 9, 12, 17)})
+
+
+def coupling(
+    kind: Callable[..., Bijection],
+    channels: int = 3,
+    swap: bool = False,
+    condition_size: int = 0,
+    **flags: object,
+) -> Bijection:
+    """A coupling with a tiny conditioner of the right sizes. `flags` that set no count pass through."""
+    counts = kind.parameter_counts(channels, swap=swap, **flags)  # type: ignore[attr-defined]
+    untouched, _ = coupling_sizes(channels, swap)
+    return kind(channels, TinyConditioner(untouched, *counts, condition_size), swap=swap, **flags)
+
+
+def context_for(case: Case, batch: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The context a row needs."""
+    if not case.condition_size:
+        return {}
+    return {"condition": torch.randn(batch, case.condition_size, dtype=dtype)}
+
+
+@torch.no_grad()
+def perturb(bijection: nn.Module, scale: float = 0.3) -> None:
+    """Move every parameter, heads of conditioners included, away from where it starts."""
+    for parameter in bijection.parameters():
+        parameter.add_(scale * torch.randn_like(parameter))
+
+
+def jacobian(bijection: Bijection, x: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    """Jacobian (C·T, C·T) at one item x (C, T) by autograd, and the bijection's own log-determinant there.
+
+    Items of a batch are independent, so a batch of copies gives all rows in one backward pass.
+    """
+    count = x.numel()
+    copies = x.expand(count, *x.shape).clone().requires_grad_()
+    spread = {key: value.expand(count, *value.shape) for key, value in context.items()}
+    y, log_det = bijection(copies, spread)
+    (rows,) = torch.autograd.grad(y.reshape(count, count).diagonal().sum(), copies)
+    return rows.reshape(count, count), log_det[0].detach()
+
+
+CASES = [
+    Case("actnorm", lambda: ActNorm(3), channels=3),
+    Case("affine", lambda: coupling(AffineCoupling), channels=3, identity=True),
+    Case("affine-swap", lambda: coupling(AffineCoupling, swap=True), channels=3, identity=True),
+    Case(
+        "affine-condition",
+        lambda: coupling(AffineCoupling, 4, condition_size=2),
+        channels=4,
+        identity=True,
+        condition_size=2,
+    ),
+    Case("chain", lambda: Chain([ActNorm(2), ChannelMix(2), coupling(AffineCoupling, 2)])),
+    Case("channel-mix", lambda: ChannelMix(4), channels=4),
+    Case("dequantize-no-step", Dequantize, identity=True),
+    Case("inverse", lambda: Inverse(Chain([ActNorm(2), coupling(SplineCoupling, 2)]))),
+    Case("inverse-squeeze", lambda: Chain([Squeeze(2), ActNorm(4), Inverse(Squeeze(2))]), divisor=2),
+    Case(
+        "multi-scale",
+        lambda: MultiScale(
+            [
+                Chain([Squeeze(2), coupling(AffineCoupling, 6)]),
+                Chain([ActNorm(3), Squeeze(2)]),
+                coupling(AffineCoupling, 3, swap=True),
+            ]
+        ),
+        channels=3,
+        divisor=4,
+    ),
+    Case("spline", lambda: coupling(SplineCoupling), channels=3, identity=True),
+    Case("spline-swap", lambda: coupling(SplineCoupling, swap=True, bins=3), channels=3, identity=True),
+    Case("squeeze", lambda: Chain([Squeeze(3), ActNorm(6)]), divisor=3),
+    Case("standardize", lambda: Standardize(2)),
+]

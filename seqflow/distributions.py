@@ -1,7 +1,7 @@
 """Base densities: independent, identically distributed noise with one set of parameters per channel.
 
-Shapes: z is (B, C, T). `log_prob` is elementwise, in nats, so that its sum over C and T is the log-density and
-its parts tell where in time a sequence is unlikely.
+Shapes: z is (B, C, T). `log_prob` is elementwise, in nats: its sum over C and T is the log-density, and its
+parts tell where in time a sequence is unlikely.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Flow(nn.Module):
         return x, log_det
 
     def log_prob(self, x: Tensor, context: Context | None = None) -> Tensor:
-        """Log-density (B,) of the sequences x (B, C, T), in nats; a density per unit of x to the power C·T."""
+        """Log-density (B,) in nats of the sequences x (B, C, T): per unit of x to the power C·T."""
         z, log_det = self.to_noise(x, context)
         return self.base.log_prob(z).sum(dim=(1, 2)) + log_det
 
@@ -180,7 +180,7 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Context | None = None) -> None:
-        """Set the data-dependent parameters (whitening, standardisation, ...) from training windows x (B, C, T)."""
+        """Set the data-dependent parameters (whitening, scales) from training windows x (B, C, T)."""
         self._check(x)
         self.bijection.initialize(x, context)
 

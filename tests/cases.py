@@ -12,15 +12,22 @@ from seqflow.bijections import (
     ActNorm,
     AffineCoupling,
     Bijection,
+    CausalConv,
     Chain,
     ChannelMix,
+    CircularConv,
     Context,
+    ConvCoupling,
     Dequantize,
+    Gate,
     Inverse,
+    MultichannelConv,
     MultiScale,
     SplineCoupling,
     Squeeze,
     Standardize,
+    SymmetricConv,
+    Whitening,
     coupling_sizes,
 )
 
@@ -31,7 +38,7 @@ class TinyConditioner(nn.Module):
     def __init__(self, channels: int, pointwise: int, pooled: int, condition_size: int = 0) -> None:
         super().__init__()
         self.enter = nn.Conv1d(channels, 6, 3, padding=1)
-        self.pointwise = nn.Conv1d(6, pointwise, 1)
+        self.pointwise = nn.Conv1d(6, pointwise, 1) if pointwise else None
         self.pooled = nn.Linear(6, pooled) if pooled else None
         self.condition = nn.Linear(condition_size, 6) if condition_size else None
         for head in (self.pointwise, self.pooled):
@@ -46,7 +53,8 @@ class TinyConditioner(nn.Module):
                 h = h + self.condition(condition).unsqueeze(-1)
             h = torch.tanh(h)
             pooled = self.pooled(h.mean(-1)) if self.pooled else x.new_zeros(x.shape[0], 0)
-            return self.pointwise(h), pooled
+            pointwise = self.pointwise(h) if self.pointwise else x.new_zeros(x.shape[0], 0, x.shape[-1])
+            return pointwise, pooled
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ def jacobian(bijection: Bijection, x: Tensor, context: Context) -> tuple[Tensor,
     return rows.reshape(count, count), log_det[0].detach()
 
 
-CASES = [
+_SIMPLE = [
     Case("actnorm", lambda: ActNorm(3), channels=3),
     Case("affine", lambda: coupling(AffineCoupling), channels=3, identity=True),
     Case("affine-swap", lambda: coupling(AffineCoupling, swap=True), channels=3, identity=True),
@@ -139,3 +147,70 @@ CASES = [
     Case("squeeze", lambda: Chain([Squeeze(3), ActNorm(6)]), divisor=3),
     Case("standardize", lambda: Standardize(2)),
 ]
+
+# Lags on both sides of the shortest window's length: long cepstra wrap around.
+_CONVOLUTIONS = [
+    Case("circular", lambda: CircularConv(2, 3), identity=True),
+    Case("circular-long", lambda: CircularConv(2, 11, budget=2.0), identity=True),
+    Case("symmetric", lambda: SymmetricConv(2, 4), identity=True),
+    Case("symmetric-long", lambda: SymmetricConv(2, 20, budget=2.0), identity=True),
+    Case("symmetric-whole", lambda: SymmetricConv(2, 4, "whole"), identity=True),
+    Case("causal", lambda: CausalConv(2, 4), identity=True),
+    Case("causal-long", lambda: CausalConv(2, 10, budget=2.0), identity=True),
+    Case("multichannel", lambda: MultichannelConv(3, 2), channels=3, identity=True),
+    Case("multichannel-long", lambda: MultichannelConv(2, 10, budget=2.0), identity=True),
+    Case("whitening", lambda: Whitening(2, 5)),
+    Case("whitening-long", lambda: Whitening(2, 9, "symmetric", "log_mean")),
+    Case("whitening-circular", lambda: Whitening(2, 6, "circular")),
+    Case("whitening-causal", lambda: Whitening(2, 4, "causal")),
+]
+
+_GATES = [
+    Case(f"gate-{kind}", lambda kind=kind: Gate(2, kind), identity=True)
+    for kind in ("piecewise", "slog", "asinh", "sqrt", "cauchy", "boxcox")
+]
+
+_BOUNDARIES = ("circular", "symmetric", "whole", "causal")
+_ORDERS = (("conv", "gate", "scale_shift"), ("scale_shift", "conv", "gate"), ("gate", "scale_shift", "conv"))
+
+
+def _conf(name: str, channels: int = 3, condition_size: int = 0, **flags: object) -> Case:
+    return Case(
+        f"conf-{name}",
+        lambda: coupling(ConvCoupling, channels, condition_size=condition_size, **flags),
+        channels=channels,
+        identity=True,
+        condition_size=condition_size,
+    )
+
+
+_COUPLINGS = [
+    *(_conf(boundary, boundary=boundary, taps=3) for boundary in _BOUNDARIES),
+    *(_conf("-".join(order), order=order, gate="piecewise", taps=3, swap=True) for order in _ORDERS),
+    *(_conf(f"gate-{kind}", gate=kind, taps=2) for kind in ("slog", "asinh", "boxcox")),
+    _conf("gate-per-window", gate="piecewise", gate_per="window", gate_knots=4),
+    _conf("conv-only", scale_shift=False),
+    _conf("gate-only", conv=False, scale_shift=False, gate="piecewise"),
+    _conf("condition", 2, condition_size=3, gate="piecewise"),
+]
+
+_FLOWS = [
+    Case(
+        "flow",
+        lambda: Chain(
+            [
+                Dequantize(),
+                Standardize(1),
+                Whitening(1, 5),
+                Squeeze(2),
+                coupling(ConvCoupling, 2, taps=3, gate="piecewise"),
+                ChannelMix(2),
+                coupling(AffineCoupling, 2),
+            ]
+        ),
+        channels=1,
+        divisor=2,
+    )
+]
+
+CASES = [*_SIMPLE, *_CONVOLUTIONS, *_GATES, *_COUPLINGS, *_FLOWS]

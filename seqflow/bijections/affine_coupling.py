@@ -28,8 +28,8 @@ class AffineCoupling(Coupling):
         self.max_log_scale = max_log_scale
 
     @staticmethod
-    def parameter_counts(channels: int, *, swap: bool = False) -> tuple[int, int]:
-        """(point-wise, pooled) parameters the conditioner must give."""
+    def parameter_counts(channels: int, *, swap: bool = False, **_: object) -> tuple[int, int]:
+        """(point-wise, pooled) parameters the conditioner must give. Flags that set no count are ignored."""
         return 2 * coupling_sizes(channels, swap)[1], 0
 
     def _map(self, x: Tensor, pointwise: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:

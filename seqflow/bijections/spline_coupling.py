@@ -130,8 +130,8 @@ class SplineCoupling(Coupling):
         self.max_raw = max_raw
 
     @staticmethod
-    def parameter_counts(channels: int, *, swap: bool = False, bins: int = 8) -> tuple[int, int]:
-        """(point-wise, pooled) parameters the conditioner must give."""
+    def parameter_counts(channels: int, *, swap: bool = False, bins: int = 8, **_: object) -> tuple[int, int]:
+        """(point-wise, pooled) parameters the conditioner must give. Flags that set no count are ignored."""
         return coupling_sizes(channels, swap)[1] * (3 * bins - 1), 0
 
     def _map(self, x: Tensor, pointwise: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -105,7 +105,7 @@ class ConvConditioner(nn.Module):
         return pointwise.to(x.dtype), pooled.to(x.dtype)
 
     def _levels(self, x: Tensor) -> list[Tensor]:
-        """Half the logarithm of the moving average of x² at each scale, in the units log(standard deviation)."""
+        """Logarithm of the moving standard deviation of x, at each scale."""
         power = x.square()
         return [0.5 * torch.log(_moving_average(power, scale) + 1e-4) for scale in self.level_scales]
 

@@ -11,10 +11,9 @@ from .data import (
     SplitConfig,
     SyntheticData,
 )
-from .model import (
+from .layers import (
     ActNormConfig,
     AffineCouplingConfig,
-    BaseConfig,
     CausalConvConfig,
     ChannelMixConfig,
     CircularConvConfig,
@@ -23,21 +22,17 @@ from .model import (
     ConvCouplingConfig,
     DequantizeConfig,
     GateConfig,
-    LaplaceConfig,
     LayerConfig,
-    MixtureConfig,
-    ModelConfig,
     MultichannelConvConfig,
     MultiScaleConfig,
-    NormalConfig,
     RepeatConfig,
     SplineCouplingConfig,
     SqueezeConfig,
     StandardizeConfig,
-    StudentTConfig,
     SymmetricConvConfig,
     WhiteningConfig,
 )
+from .model import BaseConfig, LaplaceConfig, MixtureConfig, ModelConfig, NormalConfig, StudentTConfig
 from .recipe import Recipe
 from .run import SampleConfig, ScoreConfig, TrainConfig
 

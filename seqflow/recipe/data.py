@@ -23,16 +23,16 @@ class SplitConfig(Config):
     test: Globs = Field((), description="Files never used in training, by pattern below data.root.")
     valid: Globs | Fraction = Field(
         0.1,
-        description="Files that measure progress in training: patterns, or a fraction of the recordings or time.",
+        description="Files that measure progress in training: patterns, or a fraction of the whole.",
     )
     calibration: Globs | Fraction = Field(
         0.2,
-        description="Files that set the alarm thresholds: patterns, or a fraction of the recordings or time.",
+        description="Files that set the alarm thresholds: patterns, or a fraction of the whole.",
     )
     group: str | None = Field(
         None,
-        description="Regular expression over file names. Files with the same match (its first group, where it has "
-        "one) stay in the same part: one machine, one speaker.",
+        description="Regular expression over file names. Files with the same match (its first group, where "
+        "it has one) stay in the same part: one machine, one speaker.",
     )
     train_end: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
         None,
@@ -105,11 +105,11 @@ class CommonData(Config):
     )
     channels: Channels = Field(
         "all",
-        description="all; first; mono (the mean of all); or a list of channel numbers (from 0) or column names.",
+        description="all; first; mono (the mean of all); or a list of numbers (from 0) or column names.",
     )
     step: Literal["auto"] | Annotated[float, Field(ge=0.0)] = Field(
         "auto",
-        description="Quantisation step in the units of the data. auto: found in every recording; 0: continuous.",
+        description="Quantisation step, units of the data. auto: found in every recording; 0: continuous.",
     )
     short: Literal["skip", "pad"] = Field(
         "skip", description="Recordings shorter than one window: leave out, or fill up with masked samples."
@@ -181,8 +181,8 @@ class SeriesData(FileData):
     )
     irregular: Literal["refuse", "sort", "split", "mask"] = Field(
         "refuse",
-        description="Time stamps out of order or with gaps: refuse the file, sort it, split it at the gap, or fill "
-        "the gap with masked samples.",
+        description="Time stamps out of order or with gaps: refuse the file, sort it, split it at the gap, "
+        "or fill the gap with masked samples.",
     )
     missing: Literal["mask", "refuse"] = Field(
         "mask", description="Empty and non-finite values: score around them, or refuse the file."
@@ -195,7 +195,7 @@ class SyntheticData(CommonData):
 
     kind: Literal["synthetic"]
     generator: Literal["sine", "machine", "sensor"] = Field(
-        description="sine: tones in noise; machine: a rotating machine with load changes; sensor: a daily cycle."
+        description="sine: tones in noise; machine: a rotating machine; sensor: a slow daily cycle."
     )
     recordings: int = Field(8, ge=1, le=100_000, description="Number of recordings.")
     seconds: float = Field(10.0, gt=0.0, le=36_000.0, description="Length of a recording, seconds.")

@@ -3,245 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from .base import Config, Problem, refuse
+from .layers import LayerConfig, Layers, MultiScaleConfig, RepeatConfig, SqueezeConfig
 
-Taps = Annotated[int, Field(ge=1, le=1 << 16)]
-Budget = Annotated[float, Field(gt=0.0, le=8.0)]
-LogScale = Annotated[float, Field(gt=0.0, le=10.0)]
-Odd = Annotated[int, Field(ge=1, le=4097)]
-GateName = Literal["piecewise", "slog", "asinh", "sqrt", "boxcox", "cauchy"]
-
-_TAPS = "Number of cepstral coefficients: the spectral resolution of the filter."
-_BUDGET = (
-    "Largest l1 norm of the cepstrum, nepers: bounds the gain per frequency, and so the round-trip error."
-)
-_SWAP = (
-    "Transform the first half of the channels in place of the second. alternate: the half that the coupling before "
-    "left alone, channel mixes counted in."
-)
-
-
-class ConvConditionerConfig(Config):
-    """Dilated convolutions that turn one half of the channels into parameters for the other."""
-
-    kind: Literal["conv"] = "conv"
-    hidden: int = Field(48, ge=1, le=4096, description="Width.")
-    layers: int = Field(3, ge=0, le=64, description="Residual blocks.")
-    kernel: Odd = Field(5, description="Length of the dilated convolutions, samples; odd.")
-    growth: int = Field(2, ge=1, le=8, description="Factor from the dilation of one block to the next.")
-    skip_kernel: int = Field(
-        17, ge=0, le=4097, description="Length of the linear skip, samples; odd. 0: no skip."
-    )
-    level_scales: Annotated[tuple[Odd, ...], Field(strict=False)] = Field(
-        (1, 9, 65), description="Lengths of the moving averages of the level, samples; odd. []: no level."
-    )
-
-    @model_validator(mode="after")
-    def _odd(self) -> ConvConditionerConfig:
-        refuse(self._even())
-        return self
-
-    def _even(self) -> Iterator[Problem]:
-        if self.kernel % 2 == 0:
-            yield ("kernel",), f"must be odd; nearest {self.kernel + 1}"
-        if self.skip_kernel and self.skip_kernel % 2 == 0:
-            yield ("skip_kernel",), f"must be odd, or 0 for none; nearest {self.skip_kernel + 1}"
-        for index, scale in enumerate(self.level_scales):
-            if scale % 2 == 0:
-                yield ("level_scales", index), f"must be odd; nearest {scale + 1}"
-
-
-ConditionerConfig = ConvConditionerConfig
-
-
-class DequantizeConfig(Config):
-    """Uniform noise of one quantisation step, the same at the same place of a recording."""
-
-    kind: Literal["dequantize"]
-    step: float | None = Field(
-        None, ge=0.0, description="Quantisation step in the units of the data. null: that of every recording."
-    )
-    seed: int = Field(0, ge=0, lt=1 << 31, description="Seed of the noise.")
-
-
-class StandardizeConfig(Config):
-    """Mean and scale per channel, set from the training data."""
-
-    kind: Literal["standardize"]
-
-
-class WhiteningConfig(Config):
-    """One filter per channel that flattens the mean spectrum of the training data."""
-
-    kind: Literal["whitening"]
-    taps: Taps = Field(64, description=_TAPS)
-    boundary: Literal["symmetric", "circular", "causal"] = Field(
-        "symmetric", description="How a window goes on beyond its ends: mirrored, repeated, or zero before."
-    )
-    estimate: Literal["mean_log", "log_mean"] = Field(
-        "mean_log", description="Spectrum from the mean of the log power, or the log of the mean power."
-    )
-    trainable: bool = Field(True, description="Train the filter on from its start in closed form.")
-
-
-class CircularConvConfig(Config):
-    """Learned filter per channel; a window wraps around."""
-
-    kind: Literal["circular_conv"]
-    taps: Taps = Field(16, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
-
-
-class SymmetricConvConfig(Config):
-    """Learned zero-phase filter per channel; a window is mirrored at its ends."""
-
-    kind: Literal["symmetric_conv"]
-    taps: Taps = Field(16, description=_TAPS)
-    boundary: Literal["half", "whole"] = Field(
-        "half", description="Mirror between samples (the end sample counts twice) or at a sample."
-    )
-    budget: Budget = Field(1.0, description=_BUDGET)
-
-
-class CausalConvConfig(Config):
-    """Learned filter per channel that looks only back; zero before the window."""
-
-    kind: Literal["causal_conv"]
-    taps: Taps = Field(16, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
-
-
-class MultichannelConvConfig(Config):
-    """Learned filter between all channels; a window wraps around."""
-
-    kind: Literal["multichannel_conv"]
-    taps: Taps = Field(8, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
-
-
-class _Coupling(Config):
-    swap: bool | Literal["alternate"] = Field("alternate", description=_SWAP)
-    conditioner: ConditionerConfig = Field(
-        default_factory=ConvConditionerConfig, description="Network from the one half to the parameters."
-    )
-
-
-class ConvCouplingConfig(_Coupling):
-    """One half's filter, scale and shift, and gate as functions of the other half (CONF)."""
-
-    kind: Literal["conv_coupling"]
-    taps: Taps = Field(8, description=_TAPS)
-    boundary: Literal["circular", "symmetric", "causal"] = Field(
-        "circular", description="How a window goes on beyond its ends: repeated, mirrored, or zero before."
-    )
-    order: Annotated[tuple[Literal["conv", "scale_shift", "gate"], ...], Field(strict=False)] = Field(
-        ("conv", "scale_shift", "gate"), description="Order of the three steps."
-    )
-    conv: bool = Field(True, description="Filter per window.")
-    scale_shift: bool = Field(True, description="Scale and shift per sample.")
-    gate: GateName | None = Field(None, description="Point-wise curve at the end. null: none.")
-    max_log_scale: LogScale = Field(2.0, description="Largest absolute log scale, nepers.")
-    budget: Budget = Field(1.0, description=_BUDGET)
-
-    @model_validator(mode="after")
-    def _between_keys(self) -> ConvCouplingConfig:
-        refuse(self._problems())
-        return self
-
-    def _problems(self) -> Iterator[Problem]:
-        if sorted(self.order) != ["conv", "gate", "scale_shift"]:
-            yield ("order",), "must hold conv, scale_shift and gate once each"
-        if not (self.conv or self.scale_shift or self.gate):
-            yield ("conv",), "with scale_shift and gate off the coupling does nothing: turn one on"
-
-
-class AffineCouplingConfig(_Coupling):
-    """Scale and shift of one half per sample as functions of the other half."""
-
-    kind: Literal["affine_coupling"]
-    max_log_scale: LogScale = Field(2.0, description="Largest absolute log scale, nepers.")
-
-
-class SplineCouplingConfig(_Coupling):
-    """Rational-quadratic spline of one half per sample as a function of the other half."""
-
-    kind: Literal["spline_coupling"]
-    bins: int = Field(8, ge=2, le=128, description="Pieces of the spline.")
-    bound: float = Field(
-        4.0, gt=0.0, le=1e6, description="Beyond this value, in standardised units, the identity."
-    )
-
-
-class GateConfig(Config):
-    """Learned point-wise curve per channel."""
-
-    kind: Literal["gate"]
-    curve: GateName = Field(
-        "piecewise", description="Family of curves. piecewise has linear tails and is stable."
-    )
-
-
-class ActNormConfig(Config):
-    """Scale and shift per channel, set from the first batch, then learned."""
-
-    kind: Literal["actnorm"]
-
-
-class ChannelMixConfig(Config):
-    """Learned linear map between channels, the same at every time."""
-
-    kind: Literal["channel_mix"]
-
-
-class SqueezeConfig(Config):
-    """Every `factor` samples in a row become channels."""
-
-    kind: Literal["squeeze"]
-    factor: int = Field(2, ge=2, le=256, description="Samples in a row that become channels.")
-
-
-class MultiScaleConfig(Config):
-    """Levels of layers; after each but the last, half of the channels are done."""
-
-    kind: Literal["multi_scale"]
-    levels: Annotated[tuple[Layers, ...], Field(strict=False, min_length=1, max_length=12)] = Field(
-        description="The layers of every level, one list a level."
-    )
-
-
-class RepeatConfig(Config):
-    """The same layers several times over, each time with parameters of their own."""
-
-    kind: Literal["repeat"]
-    times: int = Field(ge=1, le=256, description="How often.")
-    layers: Layers = Field(description="What is repeated.")
-
-
-LayerConfig = Annotated[
-    DequantizeConfig
-    | StandardizeConfig
-    | WhiteningConfig
-    | CircularConvConfig
-    | SymmetricConvConfig
-    | CausalConvConfig
-    | MultichannelConvConfig
-    | ConvCouplingConfig
-    | AffineCouplingConfig
-    | SplineCouplingConfig
-    | GateConfig
-    | ActNormConfig
-    | ChannelMixConfig
-    | SqueezeConfig
-    | MultiScaleConfig
-    | RepeatConfig,
-    Field(discriminator="kind"),
-]
-Layers = Annotated[tuple[LayerConfig, ...], Field(strict=False, min_length=1, max_length=256)]
+MOST_LAYERS = 1024
+LARGEST_DIVISOR = 1 << 20
 
 
 class NormalConfig(Config):
@@ -290,19 +60,45 @@ class ModelConfig(Config):
         """Every window length must be a multiple of this: the product of the squeeze factors."""
         return divisor(self.layers)
 
+    @model_validator(mode="after")
+    def _size(self) -> ModelConfig:
+        refuse(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        # Nested repeats grow like a power: count before anything is unrolled or multiplied out.
+        if (count := layer_count(self.layers)) > MOST_LAYERS:
+            yield ("layers",), f"unroll to {count:.3g} layers; the most is {MOST_LAYERS}"
+        elif self.divisor > LARGEST_DIVISOR:
+            yield ("layers",), f"squeeze by more than {LARGEST_DIVISOR} in all, the longest window"
+
 
 def divisor(layers: Sequence[LayerConfig]) -> int:
     """Product of the squeeze factors of a chain of layers."""
-    return prod(_factor(layer) for layer in layers)
+    product = 1
+    for layer in layers:
+        match layer:
+            case SqueezeConfig():
+                product *= layer.factor
+            case RepeatConfig():
+                product *= divisor(layer.layers) ** layer.times
+            case MultiScaleConfig():
+                for level in layer.levels:
+                    product *= divisor(level)
+            case _:
+                pass
+    return product
 
 
-def _factor(layer: LayerConfig) -> int:
-    match layer:
-        case SqueezeConfig():
-            return layer.factor
-        case RepeatConfig():
-            return divisor(layer.layers) ** layer.times
-        case MultiScaleConfig():
-            return prod(divisor(level) for level in layer.levels)
-        case _:
-            return 1
+def layer_count(layers: Sequence[LayerConfig]) -> float:
+    """Layers there are once every repeat is unrolled; a float, since it may be out of all proportion."""
+    count = 0.0
+    for layer in layers:
+        match layer:
+            case RepeatConfig():
+                count += layer.times * layer_count(layer.layers)
+            case MultiScaleConfig():
+                count += sum(layer_count(level) for level in layer.levels)
+            case _:
+                count += 1.0
+    return count

@@ -1,4 +1,7 @@
-"""Recipes: typed, frozen descriptions of a model, its data and its training. Imports no torch."""
+"""Recipes: typed, frozen descriptions of a model, its data and its training. Imports no torch.
+
+`load` reads a file or a shipped recipe, `parse` a text; both take overrides and report all faults at once.
+"""
 
 from .base import Config
 from .data import (
@@ -32,9 +35,12 @@ from .layers import (
     SymmetricConvConfig,
     WhiteningConfig,
 )
+from .load import load, parse
 from .model import BaseConfig, LaplaceConfig, MixtureConfig, ModelConfig, NormalConfig, StudentTConfig
 from .recipe import Recipe
 from .run import SampleConfig, ScoreConfig, TrainConfig
+from .shipped import find, names
+from .write import dump, schema
 
 __all__ = [
     "ActNormConfig",
@@ -75,4 +81,10 @@ __all__ = [
     "SyntheticData",
     "TrainConfig",
     "WhiteningConfig",
+    "dump",
+    "find",
+    "load",
+    "names",
+    "parse",
+    "schema",
 ]

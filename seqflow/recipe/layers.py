@@ -193,8 +193,11 @@ class GateConfig(Config):
 
     kind: Literal["gate"]
     curve: GateName = Field(
-        "piecewise", description="Family of curves. piecewise has linear tails and is stable."
+        "piecewise", description="Family of curves. piecewise has linear tails and is stable in deep stacks."
     )
+    knots: int = Field(9, ge=2, le=257, description=_KNOTS)
+    bound: float = Field(4.0, gt=0.0, le=1e6, description=_BOUND)
+    strength: float = Field(2.0, gt=0.0, le=10.0, description=_STRENGTH)
 
 
 class ActNormConfig(Config):
@@ -253,3 +256,7 @@ LayerConfig = Annotated[
     Field(discriminator="kind"),
 ]
 Layers = Annotated[tuple[LayerConfig, ...], Field(strict=False, min_length=1, max_length=256)]
+
+# Their fields name layers, which are all known only here.
+MultiScaleConfig.model_rebuild()
+RepeatConfig.model_rebuild()

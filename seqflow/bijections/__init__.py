@@ -3,29 +3,43 @@
 from .actnorm import ActNorm
 from .affine_coupling import AffineCoupling
 from .base import Bijection, Context
+from .causal_conv import CausalConv
 from .chain import Chain
 from .channel_mix import ChannelMix
+from .circular_conv import CircularConv
+from .conv_coupling import ConvCoupling
 from .coupling import Coupling, coupling_sizes
 from .dequantize import Dequantize
+from .gate import Gate
 from .inverse import Inverse
+from .multichannel_conv import MultichannelConv
 from .multiscale import MultiScale
 from .spline_coupling import SplineCoupling
 from .squeeze import Squeeze
 from .standardize import Standardize
+from .symmetric_conv import SymmetricConv
+from .whitening import Whitening
 
 __all__ = [
     "ActNorm",
     "AffineCoupling",
     "Bijection",
+    "CausalConv",
     "Chain",
     "ChannelMix",
+    "CircularConv",
     "Context",
+    "ConvCoupling",
     "Coupling",
     "Dequantize",
+    "Gate",
     "Inverse",
     "MultiScale",
+    "MultichannelConv",
     "SplineCoupling",
     "Squeeze",
     "Standardize",
+    "SymmetricConv",
+    "Whitening",
     "coupling_sizes",
 ]

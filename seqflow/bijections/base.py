@@ -48,7 +48,8 @@ class Bijection(nn.Module, ABC):
 
         The default has nothing to set. Called once, before training, without gradients.
         """
-        return self(x, context)[0]
+        y: Tensor = self(x, context)[0]
+        return y
 
     def output_shape(self, channels: int, length: int) -> tuple[int, int]:
         """Shape (C', T') of the result for an input of shape (C, T).

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..ops.causal import causal_conv
 from ..ops.cepstrum import (
+    Mirror,
     causal_cepstral_log_det,
     causal_kernel,
     circular_cepstral_log_det,
@@ -61,7 +62,7 @@ def cepstral_conv(x: Tensor, cepstrum: Tensor, boundary: Boundary) -> tuple[Tens
             y = causal_conv(x, causal_kernel(cepstrum, length))
             log_det = causal_cepstral_log_det(cepstrum, length)
         else:
-            mirror = "half" if boundary == "symmetric" else "whole"
+            mirror: Mirror = "half" if boundary == "symmetric" else "whole"
             y = symmetric_conv(x, symmetric_response(cepstrum, length, mirror), mirror)
             log_det = symmetric_cepstral_log_det(cepstrum, length, mirror)
     return y, as_batch(log_det, x.shape[0])

@@ -160,4 +160,5 @@ def _cepstrum_of(log_power: Tensor, length: int, taps: int | None, boundary: Bou
         cepstrum = torch.cat((cepstrum[:, :-1], 0.5 * cepstrum[:, -1:]), -1)
     if taps is None:
         return cepstrum
-    return F.pad(cepstrum, (0, max(0, taps - cepstrum.shape[-1])))[:, :taps]
+    padded: Tensor = F.pad(cepstrum, (0, max(0, taps - cepstrum.shape[-1])))
+    return padded[:, :taps]

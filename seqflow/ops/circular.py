@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def bin_weights(length: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Tensor:
+def bin_weights(
+    length: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """How often each rfft bin occurs in the full spectrum: 1 at DC and even-T Nyquist, 2 elsewhere. (F,)"""
     weights = torch.full((length // 2 + 1,), 2.0, device=device, dtype=dtype)
     weights[0] = 1.0
@@ -96,7 +98,7 @@ def circular_conv(x: Tensor, spectrum: Tensor) -> Tensor:
         ValueError: the shapes do not fit.
     """
     check_bins(x, spectrum)
-    y: Tensor = _Filter.apply(x, spectrum)
+    y: Tensor = _Filter.apply(x, spectrum)  # type: ignore[no-untyped-call, unused-ignore]
     return y
 
 
@@ -106,7 +108,7 @@ def circular_conv_inverse(y: Tensor, spectrum: Tensor) -> Tensor:
     The error grows as max|W| / min|W|; a bin of exactly zero gives infinities.
     """
     check_bins(y, spectrum)
-    inverse: Tensor = _Filter.apply(y, real_ends(spectrum, y.shape[-1]).reciprocal())
+    inverse: Tensor = _Filter.apply(y, real_ends(spectrum, y.shape[-1]).reciprocal())  # type: ignore[no-untyped-call, unused-ignore]
     return inverse
 
 

@@ -65,14 +65,15 @@ class _Dct3(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         length = x.shape[-1]
-        bins = x.new_empty((*x.shape[:-1], length // 2 + 1), dtype=torch.complex(x.new_zeros(()), x.new_zeros(())).dtype)
+        turns = quarter_turns(length, x.device, x.dtype)
+        bins = x.new_empty((*x.shape[:-1], length // 2 + 1), dtype=turns.dtype)
         parts = torch.view_as_real(bins)
         parts[..., 0] = x[..., : length // 2 + 1]
         parts[..., 1:, 1] = x[..., (length + 1) // 2 :].flip(-1)
         parts[..., 0, 1] = 0.0
         parts[..., 0, 0] *= math.sqrt(2.0)
         parts[..., 1:, 1].neg_()
-        bins.mul_(quarter_turns(length, x.device, x.dtype).conj() * math.sqrt(length / 2))
+        bins.mul_(turns.conj() * math.sqrt(length / 2))
         return unfold(torch.fft.irfft(bins, n=length))
 
     @staticmethod
@@ -85,13 +86,13 @@ def dct2(x: Tensor) -> Tensor:
 
     s_0 = sqrt(1/N), s_k = sqrt(2/N). Any N >= 1; differentiable any number of times.
     """
-    result: Tensor = _Dct2.apply(x)
+    result: Tensor = _Dct2.apply(x)  # type: ignore[no-untyped-call, unused-ignore]
     return result
 
 
 def dct3(x: Tensor) -> Tensor:
     """Orthonormal DCT-III over the last axis: the inverse, and the transpose, of `dct2`."""
-    result: Tensor = _Dct3.apply(x)
+    result: Tensor = _Dct3.apply(x)  # type: ignore[no-untyped-call, unused-ignore]
     return result
 
 

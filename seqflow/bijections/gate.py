@@ -68,8 +68,8 @@ class GateFunction:
         size = torch.where(raw[..., 0] >= 0, raw[..., 0], -raw[..., 0])
         rate = bounded(size, self.strength)
         if self.kind == "boxcox":
-            run = gates.boxcox_inverse if inverse else gates.boxcox_forward
-            return run(x, rate, bounded(raw[..., 1], 1.0).exp())
+            compress = gates.boxcox_inverse if inverse else gates.boxcox_forward
+            return compress(x, rate, bounded(raw[..., 1], 1.0).exp())
         pair = {
             "slog": (gates.slog_forward, gates.slog_inverse),
             "asinh": (gates.asinh_forward, gates.asinh_inverse),

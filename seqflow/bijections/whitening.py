@@ -154,7 +154,7 @@ def _cepstrum_of(log_power: Tensor, length: int, taps: int | None, boundary: Bou
         period, grid = 2 * length, torch.cat((log_power, log_power[:, -1:]), -1)
     else:
         period, grid = length, log_power
-    cepstrum = torch.fft.irfft(-0.5 * grid, n=period)[:, : period // 2 + 1]
+    cepstrum: Tensor = torch.fft.irfft(-0.5 * grid, n=period)[:, : period // 2 + 1]
     if period % 2 == 0:
         # The last lag and its mirror image are one and the same.
         cepstrum = torch.cat((cepstrum[:, :-1], 0.5 * cepstrum[:, -1:]), -1)

@@ -63,7 +63,8 @@ class _Filter(torch.autograd.Function):
         else:
             ctx.save_for_backward(spectrum)
             product = bins.mul_(spectrum)
-        return torch.fft.irfft(product, n=length)
+        y: Tensor = torch.fft.irfft(product, n=length)
+        return y
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]

@@ -1,0 +1,267 @@
+"""From a recipe to objects: one `match` per family, and nothing that a recipe does not name.
+
+C is the number of channels of the data; what a layer gets follows from the layers before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .bijections import (
+    ActNorm,
+    AffineCoupling,
+    Bijection,
+    CausalConv,
+    Chain,
+    ChannelMix,
+    CircularConv,
+    ConvCoupling,
+    Dequantize,
+    Gate,
+    MultichannelConv,
+    MultiScale,
+    SplineCoupling,
+    Squeeze,
+    Standardize,
+    SymmetricConv,
+    Whitening,
+    coupling_sizes,
+)
+from .distributions import Base, Laplace, Mixture, Normal, StudentT
+from .errors import RecipeError
+from .flow import Flow
+from .networks.conv_net import ConvConditioner
+from .recipe.layers import (
+    ActNormConfig,
+    AffineCouplingConfig,
+    CausalConvConfig,
+    ChannelMixConfig,
+    CircularConvConfig,
+    ConditionerConfig,
+    ConvConditionerConfig,
+    ConvCouplingConfig,
+    DequantizeConfig,
+    GateConfig,
+    LayerConfig,
+    MultichannelConvConfig,
+    MultiScaleConfig,
+    RepeatConfig,
+    SplineCouplingConfig,
+    SqueezeConfig,
+    StandardizeConfig,
+    SymmetricConvConfig,
+    WhiteningConfig,
+)
+from .recipe.model import BaseConfig, LaplaceConfig, MixtureConfig, NormalConfig, StudentTConfig
+from .recipe.recipe import Recipe
+
+
+def build_flow(recipe: Recipe, channels: int, rate: float | None = None, step: float | None = None) -> Flow:
+    """The untrained model of a recipe for data of C channels.
+
+    `rate` (Hz) and `step` (units of the data) are those of the data, kept with the flow; the recipe's own
+    rate and step go before them. The weights are drawn from the recipe's seed, whatever torch's generator has
+    done before, and leave it as it was. Raises RecipeError where the layers do not fit C channels or the
+    window of the recipe.
+    """
+    _check_channels(recipe, channels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        autocast = torch.bfloat16 if recipe.train.precision == "bf16" else None
+        bijection, latent = build_bijection(recipe.model.layers, channels, autocast=autocast)
+        base = build_base(recipe.model.base, latent)
+    own_step = recipe.data.step if isinstance(recipe.data.step, float) else step
+    flow = Flow(bijection, base, channels, rate=recipe.data.rate or rate, step=own_step)
+    try:
+        flow.latent_shape(recipe.data.window)
+    except ValueError as error:
+        raise RecipeError([f"{recipe.name}: data.window: {error}"]) from None
+    return flow
+
+
+def build_bijection(
+    layers: Sequence[LayerConfig], channels: int, *, autocast: torch.dtype | None = None
+) -> tuple[Bijection, int]:
+    """The chain of layers for C channels, and the number of channels behind it.
+
+    `autocast` is the dtype that conditioner networks compute in, None for that of the data. Raises
+    RecipeError naming the layer that does not fit.
+    """
+    return _Builder(autocast).chain(layers, channels, "model.layers")
+
+
+def build_base(config: BaseConfig, channels: int) -> Base:
+    """The density of the noise."""
+    match config:
+        case NormalConfig():
+            return Normal(channels, learn_scale=config.learn_scale)
+        case LaplaceConfig():
+            return Laplace(channels)
+        case StudentTConfig():
+            return StudentT(channels, freedom=config.freedom)
+        case MixtureConfig():
+            return Mixture(channels, components=config.components, spread=config.spread)
+
+
+def build_conditioner(
+    config: ConditionerConfig, channels: int, counts: tuple[int, int], autocast: torch.dtype | None = None
+) -> nn.Module:
+    """The network from `channels` untouched channels to (point-wise, pooled) parameters."""
+    match config:
+        case ConvConditionerConfig():
+            return ConvConditioner(
+                channels,
+                *counts,
+                hidden=config.hidden,
+                layers=config.layers,
+                kernel=config.kernel,
+                growth=config.growth,
+                skip_kernel=config.skip_kernel,
+                level_scales=config.level_scales,
+                autocast=autocast,
+            )
+
+
+class _Builder:
+    """Goes through the layers once, in order; knows which half a coupling should change next."""
+
+    def __init__(self, autocast: torch.dtype | None) -> None:
+        self.autocast = autocast
+        self.next_swap = False
+
+    def chain(self, layers: Sequence[LayerConfig], channels: int, path: str) -> tuple[Chain, int]:
+        built: list[Bijection] = []
+        for index, layer in enumerate(layers):
+            here = f"{path}.{index}"
+            if isinstance(layer, RepeatConfig):
+                for _ in range(layer.times):
+                    inner, channels = self.chain(layer.layers, channels, f"{here}.layers")
+                    built += inner
+                continue
+            try:
+                bijection, channels = self.layer(layer, channels, here)
+            except ValueError as error:
+                raise RecipeError([f"{here}: {layer.kind}: {error}"]) from None
+            built.append(bijection)
+        return Chain(built), channels
+
+    def layer(self, config: LayerConfig, channels: int, path: str) -> tuple[Bijection, int]:
+        match config:
+            case DequantizeConfig():
+                return Dequantize(config.step, config.seed), channels
+            case StandardizeConfig():
+                return Standardize(channels), channels
+            case WhiteningConfig():
+                return self.whitening(config, channels), channels
+            case CircularConvConfig():
+                return CircularConv(channels, config.taps, config.budget), channels
+            case SymmetricConvConfig():
+                return SymmetricConv(channels, config.taps, config.boundary, config.budget), channels
+            case CausalConvConfig():
+                return CausalConv(channels, config.taps, config.budget), channels
+            case MultichannelConvConfig():
+                return MultichannelConv(channels, config.taps, config.budget), channels
+            case ConvCouplingConfig() | AffineCouplingConfig() | SplineCouplingConfig():
+                return self.coupling(config, channels), channels
+            case GateConfig():
+                gate = Gate(
+                    channels, config.curve, knots=config.knots, bound=config.bound, strength=config.strength
+                )
+                return gate, channels
+            case ActNormConfig():
+                return ActNorm(channels), channels
+            case ChannelMixConfig():
+                # It starts by putting the channels in reverse order: the halves change places.
+                self.next_swap = not self.next_swap
+                return ChannelMix(channels), channels
+            case SqueezeConfig():
+                return Squeeze(config.factor), channels * config.factor
+            case MultiScaleConfig():
+                return self.multi_scale(config, channels, path)
+            case RepeatConfig():
+                return self.chain((config,), channels, path)
+
+    def whitening(self, config: WhiteningConfig, channels: int) -> Whitening:
+        return Whitening(
+            channels,
+            config.taps,
+            boundary=config.boundary,
+            estimate=config.estimate,
+            trainable=config.trainable,
+            floor_db=config.floor_db,
+        )
+
+    def coupling(
+        self, config: ConvCouplingConfig | AffineCouplingConfig | SplineCouplingConfig, channels: int
+    ) -> Bijection:
+        swap = self.next_swap if config.swap == "alternate" else config.swap
+        self.next_swap = not swap
+        untouched, _ = coupling_sizes(channels, swap)
+
+        def conditioner(counts: tuple[int, int]) -> nn.Module:
+            return build_conditioner(config.conditioner, untouched, counts, self.autocast)
+
+        match config:
+            case AffineCouplingConfig():
+                counts = AffineCoupling.parameter_counts(channels, swap=swap)
+                return AffineCoupling(
+                    channels, conditioner(counts), swap=swap, max_log_scale=config.max_log_scale
+                )
+            case SplineCouplingConfig():
+                counts = SplineCoupling.parameter_counts(channels, swap=swap, bins=config.bins)
+                return SplineCoupling(
+                    channels, conditioner(counts), swap=swap, bins=config.bins, bound=config.bound
+                )
+            case ConvCouplingConfig():
+                counts = ConvCoupling.parameter_counts(
+                    channels,
+                    swap=swap,
+                    taps=config.taps,
+                    boundary=config.boundary,
+                    conv=config.conv,
+                    scale_shift=config.scale_shift,
+                    gate=config.gate,
+                    gate_per=config.gate_per,
+                    gate_knots=config.gate_knots,
+                )
+                return ConvCoupling(
+                    channels,
+                    conditioner(counts),
+                    swap=swap,
+                    taps=config.taps,
+                    boundary=config.boundary,
+                    order=config.order,
+                    conv=config.conv,
+                    scale_shift=config.scale_shift,
+                    gate=config.gate,
+                    gate_per=config.gate_per,
+                    max_log_scale=config.max_log_scale,
+                    budget=config.budget,
+                    gate_knots=config.gate_knots,
+                    gate_bound=config.gate_bound,
+                    gate_strength=config.gate_strength,
+                )
+
+    def multi_scale(self, config: MultiScaleConfig, channels: int, path: str) -> tuple[Bijection, int]:
+        levels: list[Bijection] = []
+        on, factor = channels, 1
+        for index, layers in enumerate(config.levels):
+            level, behind = self.chain(layers, on, f"{path}.levels.{index}")
+            levels.append(level)
+            factor *= behind // on
+            if index < len(config.levels) - 1 and behind < 2:
+                raise ValueError(f"level {index} leaves one channel, which cannot be halved: squeeze in it")
+            on = (behind + 1) // 2
+        return MultiScale(levels), channels * factor
+
+
+def _check_channels(recipe: Recipe, channels: int) -> None:
+    given = recipe.data.channels
+    wanted = {"all": channels, "mono": 1, "first": 1}[given] if isinstance(given, str) else len(given)
+    if channels < 1 or channels != wanted:
+        raise RecipeError(
+            [f"{recipe.name}: data.channels: gives {wanted} channels, the data have {channels}"]
+        )

@@ -167,7 +167,7 @@ _CONVOLUTIONS = [
 
 _GATES = [
     Case(f"gate-{kind}", lambda kind=kind: Gate(2, kind), identity=True)
-    for kind in ("piecewise", "slog", "asinh", "sqrt", "cauchy", "boxcox")
+    for kind in ("piecewise", "slog", "asinh", "sqrt", "cauchy", "boxcox", "l2")
 ]
 
 _BOUNDARIES = ("circular", "symmetric", "whole", "causal")

@@ -17,5 +17,5 @@ class CausalConv(CepstralConv):
         budget: bound on |log H| in nats.
     """
 
-    def __init__(self, channels: int, taps: int, budget: float = 1.0) -> None:
+    def __init__(self, channels: int, taps: int, budget: float = 0.25) -> None:
         super().__init__(channels, taps, "causal", budget)

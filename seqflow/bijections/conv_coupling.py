@@ -128,7 +128,7 @@ class ConvCoupling(Coupling):
         for part in reversed(self.order) if inverse else self.order:
             if part == "conv":
                 cepstrum = self._cepstrum(pooled)
-                x, term = cepstral_conv(x, -cepstrum if inverse else cepstrum, self.boundary)
+                x, term = cepstral_conv(x, -cepstrum if inverse else cepstrum, self.boundary, self.budget)
                 whole = whole + term
             elif part == "scale_shift":
                 raw, shift = pointwise[:, : 2 * self.changed].chunk(2, dim=1)

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ..ops import gates
+from ..ops.numeric_gate import l2_forward, l2_inverse
 from ..ops.shapes import full_precision
 from .base import Bijection, Context
 from .coupling import bounded
 
-GateKind = Literal["piecewise", "slog", "asinh", "sqrt", "cauchy", "boxcox"]
+GateKind = Literal["piecewise", "slog", "asinh", "sqrt", "cauchy", "boxcox", "l2"]
 """Regulariser the gate is made from: log f'(x) = -phi(f(x)), see `seqflow.ops.gates`."""
 
 
@@ -25,8 +26,9 @@ class GateFunction:
 
     The others compress: one rate a = strength·tanh(|raw|/strength) >= 0, with a = 0 the identity. |raw| has a
     kink at 0, and its slope there is taken as 1, so that a start at 0 can leave it. Their inverses grow
-    without bound (slog and asinh exponentially): meant for one or few layers. `boxcox` takes a second raw
-    value, for its power exp(raw2), bounded to exp(±1).
+    without bound (slog and asinh exponentially, l2 faster still): meant for one or few layers. `boxcox` takes
+    a second raw value, for its power exp(raw2), bounded to exp(±1). `l2` is numeric (`ops.numeric_gate`):
+    some thousand times slower, and it cannot be exported.
 
     Args:
         kind: see `GateKind`.
@@ -75,6 +77,7 @@ class GateFunction:
             "asinh": (gates.asinh_forward, gates.asinh_inverse),
             "sqrt": (gates.sqrt_forward, gates.sqrt_inverse),
             "cauchy": (gates.cauchy_forward, gates.cauchy_inverse),
+            "l2": (l2_forward, l2_inverse),
         }[self.kind]
         return pair[inverse](x, rate)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..ops.multichannel import matrix_cepstral_log_det, matrix_log_spectrum, multichannel_conv
 from ..ops.shapes import as_batch, full_precision
 from .base import Bijection, Context
+from .memory import Memory
 
 
 class MultichannelConv(Bijection):
@@ -25,30 +26,38 @@ class MultichannelConv(Bijection):
         budget: see above, in nats.
     """
 
-    def __init__(self, channels: int, taps: int, budget: float = 1.0) -> None:
+    def __init__(self, channels: int, taps: int, budget: float = 0.25) -> None:
         super().__init__()
         if taps < 1 or budget <= 0:
             raise ValueError(f"need taps >= 1 and a positive budget, got {taps} and {budget}")
         self.budget = budget
         self.cepstrum = nn.Parameter(torch.zeros(2 * taps - 1, channels, channels))
+        self._memory: Memory[tuple[Tensor, Tensor]] = Memory()
 
     def forward(self, x: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """(B, C, T) -> (B, C, T), log|det| (B,) in nats."""
-        return self._run(x, self._limited(x))
+        return self._run(x, inverse=False)
 
     def inverse(self, z: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """The same convolution with minus the cepstrum."""
-        return self._run(z, -self._limited(z))
+        return self._run(z, inverse=True)
 
-    def _run(self, x: Tensor, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
+    def _run(self, x: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
         length = x.shape[-1]
-        with full_precision(x.device.type):
-            spectrum = torch.matrix_exp(matrix_log_spectrum(cepstrum, length))
-            y = multichannel_conv(x, spectrum)
-            return y, as_batch(matrix_cepstral_log_det(cepstrum, length), x.shape[0])
 
-    def _limited(self, x: Tensor) -> Tensor:
-        cepstrum = self.cepstrum.to(x.dtype)
+        def make() -> tuple[Tensor, Tensor]:
+            cepstrum = self._limited(x.dtype)
+            cepstrum = -cepstrum if inverse else cepstrum
+            spectrum = torch.matrix_exp(matrix_log_spectrum(cepstrum, length))
+            return spectrum, matrix_cepstral_log_det(cepstrum, length)
+
+        with full_precision(x.device.type):
+            key = (length, x.dtype, inverse)
+            spectrum, log_det = self._memory.recall(self, self.cepstrum, key, make)
+            return multichannel_conv(x, spectrum), as_batch(log_det, x.shape[0])
+
+    def _limited(self, dtype: torch.dtype) -> Tensor:
+        cepstrum = self.cepstrum.to(dtype)
         # The root has no derivative at zero, where the layer starts.
         power = cepstrum.square().sum(dim=(1, 2))
         safe = torch.where(power > 0, power, torch.ones_like(power))

@@ -12,7 +12,10 @@ from .coupling import Coupling, bounded, coupling_sizes
 
 
 class Spline(NamedTuple):
-    """Knots of splines: positions x and y, (..., K + 1) each, and slopes there. Slopes at both ends are 1."""
+    """Knots of splines: positions x and y, (..., K + 1) each, and slopes there. Slopes at both ends are 1.
+
+    The leading axes broadcast against the values that a spline is applied to.
+    """
 
     x: Tensor
     y: Tensor
@@ -84,6 +87,7 @@ def _bin(x: Tensor, knots: Tensor, spline: Spline) -> tuple[Tensor, Tensor, Tens
     index = (x.unsqueeze(-1) >= knots[..., 1:-1]).sum(-1, keepdim=True)
 
     def at(values: Tensor) -> tuple[Tensor, Tensor]:
+        values = values.expand(*index.shape[:-1], -1)
         return values.gather(-1, index).squeeze(-1), values.gather(-1, index + 1).squeeze(-1)
 
     (x0, x1), (y0, y1), (d0, d1) = at(spline.x), at(spline.y), at(spline.slope)

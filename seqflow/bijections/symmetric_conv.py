@@ -22,7 +22,7 @@ class SymmetricConv(CepstralConv):
     """
 
     def __init__(
-        self, channels: int, taps: int, boundary: Literal["half", "whole"] = "half", budget: float = 1.0
+        self, channels: int, taps: int, boundary: Literal["half", "whole"] = "half", budget: float = 0.25
     ) -> None:
         if boundary not in ("half", "whole"):
             raise ValueError(f"a symmetric boundary is half or whole, got {boundary!r}")

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from ..ops.dct import dct2
 from .base import Bijection, Context
-from .cepstral import Boundary, cepstral_conv
+from .cepstral import Boundary, Filter, apply_filter, cepstral_filter
+from .memory import Memory
 
 # Mean of log(χ²_n / n) for n = 2 (a complex bin) and n = 1 (a real one): the bias of a mean log periodogram.
 _COMPLEX_BIAS = -0.5772156649015329
@@ -66,14 +67,15 @@ class Whitening(Bijection):
         self.estimate = estimate
         self.floor_db = floor_db
         self.cepstrum = nn.Parameter(torch.zeros(channels, taps or 1), requires_grad=trainable)
+        self._memory: Memory[Filter] = Memory()
 
     def forward(self, x: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """(B, C, T) -> (B, C, T), log|det| (B,) in nats."""
-        return cepstral_conv(x, self._lags(x), self.boundary)
+        return self._run(x, inverse=False)
 
     def inverse(self, z: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """The same convolution with minus the cepstrum."""
-        return cepstral_conv(z, -self._lags(z), self.boundary)
+        return self._run(z, inverse=True)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Context | None = None) -> Tensor:
@@ -86,16 +88,33 @@ class Whitening(Bijection):
         self.cepstrum.data = cepstrum.to(self.cepstrum)
         power = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
         for part in _chunks(x):
-            power += cepstral_conv(part, self._lags(part), self.boundary)[0].square().sum(dim=(0, 2))
+            power += self._run(part, inverse=False)[0].square().sum(dim=(0, 2))
         power = power / (x.shape[0] * x.shape[2])
         level = torch.where(power > 0, power, torch.ones_like(power)).log()
         cepstrum[:, 0] -= 0.5 * level
         self.cepstrum.data = cepstrum.to(self.cepstrum)
         return self.forward(x, context)[0]
 
-    def _lags(self, x: Tensor) -> Tensor:
+    def _run(self, x: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+        length = x.shape[-1]
+
+        def make() -> Filter:
+            lags = self._lags(x.dtype)
+            return cepstral_filter(-lags if inverse else lags, length, self.boundary, self._bound(lags))
+
+        kernel = self._memory.recall(self, self.cepstrum, (length, x.dtype, inverse), make)
+        return apply_filter(x, kernel, self.boundary)
+
+    def _bound(self, lags: Tensor) -> float | None:
+        """||c||_1 where it is of use; a graph being traced must not depend on values."""
+        if self.boundary != "causal" or torch.compiler.is_compiling():
+            return None
+        bound = lags.detach().abs().sum(-1).max().item()
+        return bound if math.isfinite(bound) else None
+
+    def _lags(self, dtype: torch.dtype) -> Tensor:
         """The cepstrum in the lags of the boundary."""
-        c = self.cepstrum.to(x.dtype)
+        c = self.cepstrum.to(dtype)
         if self.boundary == "circular":
             return torch.cat((c[:, 1:].flip(-1), c), -1)
         if self.boundary == "causal":

@@ -10,22 +10,10 @@ convolution, inverse and log-determinant always speak of the same map.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-
-def bin_weights(
-    length: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-) -> Tensor:
-    """How often each rfft bin occurs in the full spectrum: 1 at DC and even-T Nyquist, 2 elsewhere. (F,)"""
-    weights = torch.full((length // 2 + 1,), 2.0, device=device, dtype=dtype)
-    weights[0] = 1.0
-    if length % 2 == 0:
-        weights[-1] = 1.0
-    return weights
+from .fourier import bin_weights, fourier_filter
 
 
 def check_bins(x: Tensor, spectrum: Tensor) -> None:
@@ -50,39 +38,6 @@ def real_ends(spectrum: Tensor, length: int) -> Tensor:
     return torch.complex(spectrum.real, spectrum.imag * ends)
 
 
-class _Filter(torch.autograd.Function):
-    """y = irfft(W * rfft(x)): one buffer in the Fourier domain, one FFT pair each way."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, spectrum: Tensor) -> Tensor:
-        length = x.shape[-1]
-        bins = torch.fft.rfft(x)
-        if ctx.needs_input_grad[1]:
-            ctx.save_for_backward(spectrum, bins)
-            product = bins * spectrum
-        else:
-            ctx.save_for_backward(spectrum)
-            product = bins.mul_(spectrum)
-        y: Tensor = torch.fft.irfft(product, n=length)
-        return y
-
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        saved = ctx.saved_tensors
-        length = grad.shape[-1]
-        bins = torch.fft.rfft(grad)
-        grad_spectrum = None
-        if ctx.needs_input_grad[1]:
-            # L = 1/T sum_k m_k Re(W_k X_k conj(G_k)).
-            weights = bin_weights(length, grad.device, grad.dtype) / length
-            cross = saved[1].conj() * bins
-            grad_spectrum = (cross.sum(0) if saved[0].dim() == 2 else cross).mul_(weights)
-        if not ctx.needs_input_grad[0]:
-            return None, grad_spectrum
-        return torch.fft.irfft(bins.mul_(saved[0].conj()), n=length), grad_spectrum
-
-
 def circular_conv(x: Tensor, spectrum: Tensor) -> Tensor:
     """Circular convolution y = irfft(W * rfft(x), n=T).
 
@@ -93,14 +48,13 @@ def circular_conv(x: Tensor, spectrum: Tensor) -> Tensor:
         spectrum: complex (C, F) shared, or (B, C, F) for each example; F = T // 2 + 1.
 
     Returns:
-        (B, C, T). First derivatives only.
+        (B, C, T).
 
     Raises:
         ValueError: the shapes do not fit.
     """
     check_bins(x, spectrum)
-    y: Tensor = _Filter.apply(x, spectrum)  # type: ignore[no-untyped-call, unused-ignore]
-    return y
+    return fourier_filter(x, spectrum)
 
 
 def circular_conv_inverse(y: Tensor, spectrum: Tensor) -> Tensor:
@@ -109,8 +63,7 @@ def circular_conv_inverse(y: Tensor, spectrum: Tensor) -> Tensor:
     The error grows as max|W| / min|W|; a bin of exactly zero gives infinities.
     """
     check_bins(y, spectrum)
-    inverse: Tensor = _Filter.apply(y, real_ends(spectrum, y.shape[-1]).reciprocal())  # type: ignore[no-untyped-call, unused-ignore]
-    return inverse
+    return circular_conv(y, real_ends(spectrum, y.shape[-1]).reciprocal())
 
 
 def circular_log_det(spectrum: Tensor, length: int) -> Tensor:

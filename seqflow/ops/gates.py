@@ -11,6 +11,8 @@ Inverses of slog and asinh grow exponentially: a deep stack of them overflows. `
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,24 +32,22 @@ def slog_inverse(y: Tensor, a: Tensor) -> Pair:
 
 
 def asinh_forward(x: Tensor, a: Tensor) -> Pair:
-    """phi = log cosh(a y): y = asinh(a x)/a."""
-    u = a * x
-    small = u.abs() < 1e-2
-    safe = torch.where(small, torch.ones_like(u), u)
-    s = u.square()
-    ratio = torch.where(small, 1 - s / 6 + 3 * s.square() / 40 - 5 * s**3 / 112, torch.asinh(safe) / safe)
+    """phi = log cosh(sqrt(a) y): y = asinh(sqrt(a) x)/sqrt(a). a counts as in `cauchy`, per x²."""
+    s = a * x.square()
+    small = s < 1e-4
+    u = torch.sqrt(torch.where(small, torch.ones_like(s), s))
+    ratio = torch.where(small, 1 - s / 6 + 3 * s.square() / 40 - 5 * s**3 / 112, torch.asinh(u) / u)
     return x * ratio, -0.5 * torch.log1p(s)
 
 
 def asinh_inverse(y: Tensor, a: Tensor) -> Pair:
-    """x = sinh(a y)/a."""
-    v = a * y
-    small = v.abs() < 1e-2
-    safe = torch.where(small, torch.ones_like(v), v)
-    s = v.square()
-    ratio = torch.where(small, 1 + s / 6 + s.square() / 120 + s**3 / 5040, torch.sinh(safe) / safe)
-    size = v.abs()
-    return y * ratio, size + torch.log1p(torch.exp(-2 * size)) - 0.6931471805599453
+    """x = sinh(sqrt(a) y)/sqrt(a)."""
+    s = a * y.square()
+    small = s < 1e-4
+    u = torch.sqrt(torch.where(small, torch.ones_like(s), s))
+    ratio = torch.where(small, 1 + s / 6 + s.square() / 120 + s**3 / 5040, torch.sinh(u) / u)
+    large = u + torch.log1p(torch.exp(-2 * u)) - math.log(2.0)
+    return y * ratio, torch.where(small, s / 2 - s.square() / 12 + s**3 / 45, large)
 
 
 def sqrt_forward(x: Tensor, a: Tensor) -> Pair:

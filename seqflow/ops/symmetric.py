@@ -7,15 +7,21 @@ discrete sine and cosine transforms, 1994; Karami et al., Invertible Convolution
 
 half: the mirrors lie half a sample out, [x0..xN-1, xN-1..x0]; DCT-II; torch has no such padding mode.
 whole: the mirrors lie on the end samples, as torch's `reflect` padding; DCT-I; needs T >= 2.
+
+For "half" the order of `dct.to_pairs` is the faster one: a paired response (..., F, 2), F = T // 2 + 1, holds
+(H_k, H_{T-k}), and H_T beside H_0, which counts for nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .cepstrum import Mirror
-from .dct import dct2, dct3
+from .dct import analysis, from_pairs, synthesis, to_pairs
+from .fourier import differentiable, fourier_filter, shared
 
 
 def symmetric_conv(x: Tensor, response: Tensor, boundary: Mirror = "half") -> Tensor:
@@ -29,14 +35,55 @@ def symmetric_conv(x: Tensor, response: Tensor, boundary: Mirror = "half") -> Te
             f"a response for {length} samples must have as many values, got {response.shape[-1]}"
         )
     if boundary == "half":
-        product: Tensor = dct3(dct2(x) * response)
-        return product
+        beside = torch.cat((response[..., :1], response[..., (length + 1) // 2 :].flip(-1)), -1)
+        return paired_conv(x, torch.stack((response[..., : length // 2 + 1], beside), -1))
     if length < 2:
         raise ValueError(f"whole-sample symmetry needs at least 2 samples, got {length}")
-    period = 2 * (length - 1)
-    bins = torch.fft.rfft(torch.cat((x, x[..., 1:-1].flip(-1)), -1))
-    y: Tensor = torch.fft.irfft(bins * response, n=period)
-    return y[..., :length]
+    return mirrored_conv(x, response)
+
+
+def paired_conv(x: Tensor, response: Tensor) -> Tensor:
+    """`symmetric_conv` at the boundary "half" with a paired response (C, F, 2) or (B, C, F, 2)."""
+    y: Tensor = _Paired.apply(x, response)  # type: ignore[no-untyped-call, unused-ignore]
+    return y
+
+
+class _Paired(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, response: Tensor) -> Tensor:
+        pairs = torch.view_as_real(analysis(x))
+        kept = pairs if ctx.needs_input_grad[1] else None
+        ctx.save_for_backward(x, response, kept)
+        product = pairs.mul_(response) if kept is None else pairs * response
+        return synthesis(torch.view_as_complex(product), x.shape[-1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, response, pairs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return differentiable(_plain_paired_conv, (x, response), grad)
+        # The pairs keep inner products, so that the gradients are those of a product of numbers.
+        change = torch.view_as_real(analysis(grad))
+        grad_response = None if pairs is None else shared(change * pairs, response)
+        return synthesis(torch.view_as_complex(change.mul_(response)), grad.shape[-1]), grad_response
+
+
+def _plain_paired_conv(x: Tensor, response: Tensor) -> Tensor:
+    pairs = torch.view_as_real(to_pairs(x)) * response
+    return from_pairs(torch.view_as_complex(pairs), x.shape[-1])
+
+
+def mirrored_conv(x: Tensor, response: Tensor) -> Tensor:
+    """`symmetric_conv` at the boundary "whole" by the filter's gain on a period P, (C, F) or (B, C, F).
+
+    F = P // 2 + 1, T <= P <= 2(T - 1), P even. What the period has beyond the window is filled with mirror
+    images from both ends: at P = 2(T - 1) all there are, below that as far as the kernel must reach.
+    """
+    length = x.shape[-1]
+    beyond = 2 * (response.shape[-1] - 1) - length
+    after = x[..., length - 1 - (beyond + 1) // 2 : length - 1].flip(-1)
+    before = x[..., 1 : beyond // 2 + 1].flip(-1)
+    return fourier_filter(torch.cat((x, after, before), -1), response)[..., :length]
 
 
 def symmetric_conv_inverse(y: Tensor, response: Tensor, boundary: Mirror = "half") -> Tensor:

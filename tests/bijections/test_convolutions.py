@@ -64,6 +64,28 @@ def test_no_sample_of_the_causal_layer_sees_a_later_one(length: int) -> None:
     assert (matrix.diagonal() - layer.cepstrum[0, 0].detach().exp()).abs().max() <= 1e-12
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CircularConv(1, 4),
+        lambda: SymmetricConv(1, 4),
+        lambda: SymmetricConv(1, 4, "whole"),
+        lambda: CausalConv(1, 4),
+    ],
+)
+@pytest.mark.parametrize("length", [200, 257])
+def test_windows_much_longer_than_the_kernel(make: type[CircularConv], length: int) -> None:
+    layer: Bijection = make().double()  # type: ignore[call-arg]
+    perturb(layer)
+    x = torch.randn(1, length, dtype=torch.float64)
+    matrix, log_det = jacobian(layer, x, {})
+    assert abs(torch.linalg.slogdet(matrix)[1] - log_det) <= 1e-9
+    with torch.no_grad():
+        y, _ = layer(x.unsqueeze(0))
+        assert (y[0, 0] - matrix @ x[0]).abs().max() <= 1e-12
+        assert (layer.inverse(y)[0][0] - x).abs().max() <= 1e-12
+
+
 @pytest.mark.parametrize("budget", [0.25, 1.0])
 @pytest.mark.parametrize(
     "make",
@@ -85,7 +107,7 @@ def test_the_budget_bounds_every_singular_value(make: type[CircularConv], budget
 
 def test_multichannel_with_diagonal_matrices_is_one_convolution_for_each_channel() -> None:
     taps = 0.05 * torch.randn(5, 2, dtype=torch.float64)
-    several, single = MultichannelConv(2, 3).double(), CircularConv(2, 3).double()
+    several, single = MultichannelConv(2, 3, 2.0).double(), CircularConv(2, 3, 2.0).double()
     with torch.no_grad():
         several.cepstrum.copy_(torch.diag_embed(taps))
         single.cepstrum.copy_(taps.T)
@@ -95,7 +117,7 @@ def test_multichannel_with_diagonal_matrices_is_one_convolution_for_each_channel
 
 
 def test_multichannel_mixes_with_a_delay() -> None:
-    layer = MultichannelConv(2, 2).double()
+    layer = MultichannelConv(2, 2, budget=1.0).double()
     with torch.no_grad():
         layer.cepstrum[2, 1, 0] = 0.5  # lag +1, from channel 0 to channel 1; nilpotent, so exp(C) = 1 + C.
     x = torch.randn(1, 2, 7, dtype=torch.float64)

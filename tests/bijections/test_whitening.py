@@ -133,6 +133,15 @@ def test_the_floor_bounds_the_gain() -> None:
     assert gains == pytest.approx([40.0, 80.0], abs=1e-6)
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_broken_cepstrum_gives_no_number_and_no_error(boundary: str, value: float) -> None:
+    whitening = Whitening(1, 4, boundary)  # type: ignore[arg-type]
+    with torch.no_grad():
+        whitening.cepstrum[0, 1] = value
+        assert not whitening(torch.ones(2, 1, 16))[0].isfinite().any()
+
+
 def test_can_be_frozen() -> None:
     assert not Whitening(1, 4, trainable=False).cepstrum.requires_grad
 

@@ -22,7 +22,7 @@ from seqflow.ops.cepstrum import (
     symmetric_response,
 )
 from seqflow.ops.circular import circular_conv, circular_conv_inverse, circular_log_det
-from seqflow.ops.dct import dct1, dct2, dct3
+from seqflow.ops.dct import dct2, dct3
 from seqflow.ops.symmetric import (
     kernel_to_response,
     symmetric_conv,
@@ -42,8 +42,6 @@ def test_cosine_transforms_are_scipys(n: int) -> None:
     x = normal(2, 3, n)
     np.testing.assert_allclose(dct2(x), scipy.fft.dct(x.numpy(), type=2, norm="ortho"), atol=1e-12)
     np.testing.assert_allclose(dct3(x), scipy.fft.dct(x.numpy(), type=3, norm="ortho"), atol=1e-12)
-    if n > 1:
-        np.testing.assert_allclose(dct1(x), scipy.fft.dct(x.numpy(), type=1, norm="ortho"), atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, *LENGTHS])
@@ -138,7 +136,7 @@ KNOTS = torch.linspace(-2.0, 2.0, 5, dtype=torch.float64)
 SLOPES = torch.tensor([0.3, -0.7, 0.0, 0.0, -1.1], dtype=torch.float64)
 GATES = {
     "slog": ((RATE,), lambda y: 0.8 * abs(y)),
-    "asinh": ((RATE,), lambda y: np.log(np.cosh(0.8 * y))),
+    "asinh": ((RATE,), lambda y: np.log(np.cosh(np.sqrt(0.8) * y))),
     "sqrt": ((RATE,), lambda y: np.log1p(0.8 * abs(y))),
     "boxcox": ((RATE, POWER), lambda y: 1.7 * np.log1p(0.8 * abs(y))),
     "cauchy": ((RATE,), lambda y: np.log1p(0.8 * y**2)),
@@ -173,4 +171,4 @@ def test_rate_zero_is_the_identity_with_a_gradient(name: str) -> None:
     torch.testing.assert_close(y, x, atol=0, rtol=0)
     assert not log_slope.any()
     (slope,) = torch.autograd.grad(y.square().sum(), a)
-    assert bool(torch.isfinite(slope))
+    assert slope < -1.0

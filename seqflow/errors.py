@@ -40,7 +40,7 @@ class InputError(SeqflowError):
         self.path = str(path)
         self.code = code
         self.detail = message
-        super().__init__(f"{self.path}: {code}: {message}")
+        super().__init__(f"{one_line(self.path)}: {code}: {message}")
 
 
 class CheckpointError(SeqflowError):
@@ -53,3 +53,14 @@ class ResourceError(SeqflowError):
     """Out of disk or memory, or an output place that cannot be used."""
 
     exit_code = 5
+
+
+class Interrupted(SeqflowError):  # noqa: N818
+    """A signal asked the program to stop, and it has; what was done so far is saved."""
+
+    exit_code = 130
+
+
+def one_line(text: str) -> str:
+    """The text with what is not printable, as a newline in the name of a file, written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

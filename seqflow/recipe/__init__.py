@@ -35,11 +35,14 @@ from .layers import (
     SymmetricConvConfig,
     WhiteningConfig,
 )
-from .load import load, parse
+from .load import load, parse, read
 from .model import BaseConfig, LaplaceConfig, MixtureConfig, ModelConfig, NormalConfig, StudentTConfig
 from .recipe import Recipe
+from .reference import reference
 from .run import SampleConfig, ScoreConfig, TrainConfig
+from .shelf import Shelved, copy, shelf
 from .shipped import find, names
+from .summary import missing, summary
 from .write import dump, schema
 
 __all__ = [
@@ -72,6 +75,7 @@ __all__ = [
     "SampleConfig",
     "ScoreConfig",
     "SeriesData",
+    "Shelved",
     "SplineCouplingConfig",
     "SplitConfig",
     "SqueezeConfig",
@@ -81,10 +85,16 @@ __all__ = [
     "SyntheticData",
     "TrainConfig",
     "WhiteningConfig",
+    "copy",
     "dump",
     "find",
     "load",
+    "missing",
     "names",
     "parse",
+    "read",
+    "reference",
     "schema",
+    "shelf",
+    "summary",
 ]

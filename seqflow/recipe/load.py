@@ -33,6 +33,11 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse(_read(path), str(path), overrides)
 
 
+def read(recipe: str | Path) -> str:
+    """The text of a recipe, found as `load` does, not checked. Raises RecipeError where it cannot be read."""
+    return _read(_path(recipe))
+
+
 def parse(text: str, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in a YAML text; `name` stands for the file in messages. Raises RecipeError, see `load`."""
     document = read_yaml(text, name)
@@ -74,9 +79,15 @@ def _good_parts(data: dict[str, Any]) -> dict[str, Any]:
 
 def _path(recipe: str | Path) -> Path:
     path = Path(recipe)
-    if isinstance(recipe, Path) or recipe.endswith((".yaml", ".yml")) or path.is_file():
+    named = isinstance(recipe, Path) or recipe.endswith((".yaml", ".yml"))
+    if named or (path.exists() and not path.is_dir()):
         return path
-    return find(recipe)
+    try:
+        return find(str(recipe))
+    except RecipeError:
+        if recipe and path.is_dir():
+            raise RecipeError([f"{path}: is a folder; give a YAML file or the name of a recipe"]) from None
+        raise
 
 
 def _read(path: Path) -> str:

@@ -42,6 +42,9 @@ class TrainConfig(Config):
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads. null: as many as there are cores."
     )
+    tensorboard: bool = Field(
+        False, description="Write the log for TensorBoard too; needs the extra `tensorboard`."
+    )
 
     @model_validator(mode="after")
     def _between_keys(self) -> TrainConfig:

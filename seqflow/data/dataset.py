@@ -1,0 +1,170 @@
+"""Windows of recordings, in batches that depend on nothing but the seed and the step.
+
+Shapes: see `batch`. B windows, C channels, T = window samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..recipe.data import AugmentConfig
+from .augment import changes
+from .batch import Batch
+from .decoded import Decoded
+from .randomness import Index, permuted
+from .recording import Recording
+from .workers import load
+
+__all__ = ["Batch", "Short", "Windows", "count_windows"]
+
+Short = Literal["skip", "pad"]
+
+
+def count_windows(lengths: Index, window: int, hop: int, short: Short) -> Index:
+    """Number of windows of recordings of these lengths (n,).
+
+    Windows start every `hop` samples, and one more ends with the recording where the last of them does not.
+    A recording shorter than a window has none (`skip`), or one that is filled up (`pad`), unless it is empty.
+    """
+    fits = lengths >= window
+    regular = -(-(lengths - window) // hop) + 1
+    filled = ((lengths > 0) & (short == "pad")).astype(np.int64)
+    return np.where(fits, regular, filled)
+
+
+class Windows:
+    """The windows of a list of recordings. Reads no samples before a batch is asked for.
+
+    Item i of the endless training sequence belongs to epoch i // len; every epoch goes through all windows
+    in an order of its own. Batch k of size s holds items k·s .. k·s + s - 1. Order and augmentation are
+    functions of (seed, i): no state, so a training can go on at any step in any process.
+
+    Raises ValueError unless 1 <= hop <= window, and UsageError for recordings of different numbers of
+    channels.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        *,
+        window: int,
+        hop: int,
+        short: Short = "skip",
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+        cache_mb: int = 0,
+    ) -> None:
+        if not 1 <= hop <= window:
+            raise ValueError(f"the hop must lie between 1 and the window of {window} samples, got {hop}")
+        self.recordings = recordings
+        self.window = window
+        self.hop = hop
+        self.channels = _channels(recordings)
+        self._augment = augment
+        self._seed = seed
+        self._lengths = np.fromiter((r.length for r in recordings), np.int64, len(recordings))
+        counts = count_windows(self._lengths, window, hop, short)
+        self._ends = np.cumsum(counts)
+        self._before = self._ends - counts
+        self._decoded = Decoded(recordings, cache_mb << 20)
+
+    def __len__(self) -> int:
+        """Number of windows, of one epoch."""
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def locate(self, index: Index) -> tuple[Index, Index]:
+        """Recording and first sample in it, (B,) each, of the windows with these indices in file order."""
+        which = np.searchsorted(self._ends, index, side="right")
+        starts = (index - self._before[which]) * self.hop
+        return which, np.minimum(starts, np.maximum(self._lengths[which] - self.window, 0))
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Batch number `step` of `size` windows of the endless shuffled, augmented sequence.
+
+        Raises UsageError where there are fewer windows than a batch holds, and InputError where a file cannot
+        be read.
+        """
+        self._check(size)
+        item = np.arange(step * size, (step + 1) * size)
+        index = permuted(self._seed, item // len(self), item % len(self), len(self))
+        which, starts = self.locate(index)
+        gain, shift = changes(self._augment, self._seed, item)
+        room = np.maximum(self._lengths[which] - self.window, 0)
+        return self._batch(which, np.clip(starts + shift, 0, room), gain)
+
+    def in_order(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+        """All windows in order and unchanged, in batches of `size`, the last of them smaller.
+
+        With a `limit` below their number, as many windows, evenly spaced over all recordings.
+        """
+        count = len(self) if limit is None else min(limit, len(self))
+        for at in range(0, count, size):
+            item = np.arange(at, min(at + size, count))
+            index = item if count == len(self) else (2 * item + 1) * len(self) // (2 * count)
+            which, starts = self.locate(index)
+            yield self._batch(which, starts, np.ones(len(item)))
+
+    def loader(
+        self, first_step: int, last_step: int, size: int, workers: int = 0, timeout: float = 600.0
+    ) -> Iterator[Batch]:
+        """Batches first_step .. last_step - 1, loaded ahead by `workers` processes; 0: none, in this one.
+
+        The same batches for any number of workers. Raises what `batch` does, and ResourceError where a worker
+        dies or gives nothing for `timeout` seconds.
+        """
+        self._check(size)
+        steps = range(first_step, last_step)
+        if workers == 0:
+            return (self.batch(step, size) for step in steps)
+        return load(partial(self.batch, size=size), steps, workers, timeout)
+
+    def _check(self, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"a batch holds at least 1 window, got {size}")
+        if len(self) < size:
+            raise UsageError(
+                f"train.batch: the training data hold {len(self)} windows of {self.window} samples, fewer "
+                f"than a batch of {size}; lower train.batch, data.hop or data.window, or add data"
+            )
+
+    def _batch(self, which: Index, starts: Index, gain: NDArray[np.float64]) -> Batch:
+        size = len(which)
+        x = np.zeros((size, self.channels, self.window), np.float32)
+        mask = np.zeros((size, self.window), np.bool_)
+        position = np.empty(size, np.int64)
+        step = np.zeros(size, np.float64)
+        for i, (index, start) in enumerate(zip(which.tolist(), starts.tolist(), strict=True)):
+            recording = self.recordings[index]
+            values, valid = self._decoded.read(index, start, self.window)
+            n = values.shape[1]
+            np.multiply(values, np.float32(gain[i]), out=x[i, :, :n])
+            mask[i, :n] = valid
+            position[i] = recording.start + start
+            step[i] = recording.step or 0.0
+        return Batch(
+            torch.from_numpy(x),
+            torch.from_numpy(mask),
+            torch.from_numpy(position),
+            torch.from_numpy((step * np.abs(gain)).astype(np.float32)),
+        )
+
+
+def _channels(recordings: Sequence[Recording]) -> int:
+    """Number of channels that all recordings share; 0 for no recordings."""
+    if not len(recordings):
+        return 0
+    first = recordings[0]
+    for other in recordings:
+        if other.channels != first.channels:
+            raise UsageError(
+                f"{other.name}: has {other.channels} channels, {first.name} has {first.channels}; "
+                "choose the same with data.channels"
+            )
+    return first.channels

@@ -1,0 +1,79 @@
+"""Conformal p-values, and terms joined into one score with a p-value of its own.
+
+Shapes: n calibration units, K terms.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import UsageError
+from .term import Array
+
+
+def attainable_rate(n: int) -> float:
+    """Smallest rate of false alarms that n calibration units can promise: 1/(n + 1)."""
+    return 1.0 / (n + 1.0)
+
+
+def check_rate(rate: float, n: int, unit: str = "recording") -> None:
+    """Raise UsageError where n calibration units cannot promise a rate of false alarms this small."""
+    if not 0.0 < rate < 1.0:
+        raise UsageError(f"score.alarm_rate: must lie between 0 and 1, got {rate:g}")
+    smallest = attainable_rate(n)
+    # A hair of tolerance: 0.05 with 19 units is meant to work.
+    if rate < smallest * (1.0 - 1e-9):
+        needed = math.ceil(1.0 / rate - 1e-9) - 1
+        raise UsageError(
+            f"score.alarm_rate: {rate:g} is below the smallest attainable rate {smallest:.4g} with {n} "
+            f"calibration {unit}s; set at least that, or calibrate with {needed} {unit}s or more"
+        )
+
+
+class Fused(NamedTuple):
+    """Joint score of the terms, its conformal p-value, and the terms' own p-values (K,)."""
+
+    score: float
+    p_value: float
+    terms: Array
+
+
+def simes(counts: Array) -> float:
+    """min over i of m·p_(i)/i: one p-value from m of them, given as the number that equal j/N, j = 1 .. N.
+
+    Valid for conformal p-values that share their calibration, since those depend positively (Bates, Candès,
+    Lei, Romano and Sesia, 2023). One extreme p-value among many says little, a share of them says much.
+    """
+    i = counts.cumsum()
+    levels = np.arange(1, len(counts) + 1) / len(counts)
+    found = counts > 0
+    return float((i[-1] * levels[found] / i[found]).min())
+
+
+def fuse(calibration: Array, values: Array) -> Fused:
+    """Join the terms' `values` (K,) of one recording, given those of n normal ones, `calibration` (n, K).
+
+    score = sum_k [-ln p_k + ln(1 + excess_k)], p_k the conformal p-value of term k (Fisher, 1925), and
+    excess_k how far the value lies beyond the largest of the others, in units of the lower half-spread
+    (median - lower quartile): p-values end at 1/(n + 1), and without the excess all that lies beyond the
+    calibration would rank alike. The terms depend on each other, so the sum has no known distribution; its
+    own conformal p-value needs none. For that, every calibration unit gets the same score, computed against
+    the other units *and* the new recording: all n + 1 are treated alike, hence the guarantee
+    P(p <= a) <= a holds exactly where the units are exchangeable and the terms' values are fixed functions.
+    """
+    bag = np.concatenate([calibration, values[None]])
+    size = len(bag)
+    ordered = np.sort(bag, axis=0)
+    first = np.stack([np.searchsorted(ordered[:, k], bag[:, k], side="left") for k in range(bag.shape[1])], 1)
+    p = (size - first) / size  # the unit itself counts as the 1 of the formula
+    best, second = ordered[-1], ordered[-2] if size > 1 else ordered[-1]
+    others = np.where(bag == best, second, best)
+    median, quartile = np.median(ordered, axis=0), np.quantile(ordered, 0.25, axis=0)
+    spread = np.maximum(median - quartile, np.maximum(1e-6 * np.abs(median), 1e-12))
+    joint = (np.log1p(np.maximum(bag - others, 0.0) / spread) - np.log(p)).sum(axis=1)
+    # Sums of the same parts in the same order: equal units give equal sums, so >= needs no tolerance.
+    p_value = float((joint >= joint[-1]).sum() / size)
+    return Fused(float(joint[-1]), p_value, p[-1])

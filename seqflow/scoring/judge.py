@@ -1,0 +1,113 @@
+"""The judgement of a recording from the measures of its windows, against a calibration.
+
+Shapes: measures (B, K) of B windows and K terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import UsageError
+from ..recipe import ScoreConfig
+from .calibrate import resolve_hop
+from .calibration import Calibration, Pool
+from .fuse import simes
+from .term import Array, Statistics, Term
+from .terms import make_terms
+
+
+class Scorer:
+    """Terms and lengths that a calibration and a recipe agree on.
+
+    Raises UsageError where they do not, or where the calibration cannot promise the alarm rate.
+    """
+
+    def __init__(self, config: ScoreConfig, calibration: Calibration | None, window: int | None) -> None:
+        self.calibration = calibration
+        self.rate = config.alarm_rate
+        self.statistics: Mapping[str, Statistics] = {"nll": {}}
+        if calibration is None:
+            if window is None:
+                raise UsageError("window: give the length of the windows, or a calibration that knows it")
+            self.window, self.hop = window, resolve_hop(config, window)
+            self.terms: Sequence[Term] = make_terms(["nll"], config.smoothing)
+            return
+        calibration.check_rate(config.alarm_rate)
+        self.window, self.hop = calibration.window, calibration.hop
+        if window is not None and window != self.window:
+            raise UsageError(f"window: {window} samples, but the calibration was made with {self.window}")
+        if config.hop is not None and config.hop != self.hop:
+            raise UsageError(
+                f"score.hop: {config.hop} samples, but calibrated with {self.hop}; calibrate again"
+            )
+        given = config.model_fields_set
+        if "smoothing" in given and config.smoothing != calibration.smoothing:
+            scales = list(calibration.smoothing)
+            raise UsageError(f"score.smoothing: the calibration was made with {scales}; calibrate again")
+        if "terms" in given:
+            calibration = calibration.select(config.terms)
+        self.calibration = calibration
+        self.statistics = calibration.statistics
+        self.terms = calibration.make_terms()
+
+
+class Judgement(NamedTuple):
+    """What is said of a recording.
+
+    score: fused score of the worst unit. terms: values (K,) of that unit. p_value: of the recording; that of
+    several blocks is Simes' combination of theirs.
+    """
+
+    score: float
+    p_value: float
+    terms: Array
+
+
+class Judge:
+    """Judges a recording as one unit, or block by block of as many windows as calibrated.
+
+    Windows that are left after the last full block are judged with the windows before them. Memory: a block.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self._terms = calibration.make_terms()
+        self._pool = Pool(self._terms)
+        self._last = np.empty((0, len(self._terms)))
+        self._counts = np.zeros(len(calibration) + 1)
+        self._worst: tuple[float, float, Array] | None = None
+
+    def add(self, rows: Array) -> None:
+        """Take in the measures (B, K) of further windows."""
+        size = self._calibration.per_unit
+        if not size:
+            self._pool.add(rows)
+            return
+        for row in rows:
+            self._pool.add(row[None])
+            self._last = np.concatenate([self._last, row[None]])[-size:]
+            if self._pool.count == size:
+                self._close()
+
+    def judgement(self) -> Judgement:
+        """The judgement, once all windows are in; there must have been one."""
+        if self._pool.count:
+            if self._calibration.per_unit:
+                self._pool = Pool(self._terms)
+                self._pool.add(self._last)
+            self._close()
+        assert self._worst is not None
+        _, score, terms = self._worst
+        return Judgement(-score, simes(self._counts), terms)
+
+    def _close(self) -> None:
+        values = self._pool.values()
+        fused = self._calibration.judge(values)
+        self._pool = Pool(self._terms)
+        self._counts[round(fused.p_value * len(self._counts)) - 1] += 1
+        found = (fused.p_value, -fused.score, values)
+        if self._worst is None or found[:2] < self._worst[:2]:
+            self._worst = found

@@ -1,0 +1,69 @@
+"""One pass of windows through a flow: everything that the score terms read.
+
+Shapes: x (B, C, T) windows, z (B, C', T') noise, per-step shares (B, T) in nats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..bijections.base import Context
+from ..flow import Flow
+
+# A model that overflows on a finite input finds it as unlikely as anything can be. Large finite values keep
+# the ranking and the arithmetic behind it intact, where NaN would hide the worst window of all.
+_LARGEST_NOISE = 1e15
+_LEAST_SHARE = -1e30
+
+
+@dataclass(frozen=True)
+class FlowPass:
+    """What the model says of a batch of windows, in float64.
+
+    Attributes:
+        x: (B, C, T) the windows, in the units of the recording.
+        z: (B, C', T') their noise, white with unit variance under a model with a standard normal base.
+        share: (B, T) log-density of each step, nats; sums to the log-density of the window.
+        volume: (B, T) the part of `share` that is the log-determinant.
+    """
+
+    x: Tensor
+    z: Tensor
+    share: Tensor
+    volume: Tensor
+
+    @property
+    def channels(self) -> int:
+        """C, channels of the recording."""
+        return self.x.shape[1]
+
+    @property
+    def nll(self) -> Tensor:
+        """(B, T) negative log-density of each step, nats per sample (of one channel)."""
+        return -self.share / self.channels
+
+
+@torch.no_grad()
+def flow_pass(flow: Flow, x: Tensor, context: Context | None = None) -> FlowPass:
+    """Send the windows x (B, C, T) through the flow once.
+
+    Noise and shares that overflow are set to large finite values (|z| <= 1e15, share >= -1e30 nats).
+    """
+    share, z = flow.shares(x, context)
+    dtype = z.dtype
+    z = torch.nan_to_num(z.double(), nan=_LARGEST_NOISE).clamp(-_LARGEST_NOISE, _LARGEST_NOISE)
+    # Not +inf either: a density that overflows upwards comes from the same broken arithmetic.
+    share = torch.nan_to_num(share.double(), nan=_LEAST_SHARE, posinf=_LEAST_SHARE, neginf=_LEAST_SHARE)
+    share = share.clamp(min=_LEAST_SHARE)
+    base = flow.base.log_prob(z.to(dtype)).double().sum(dim=1)
+    base = torch.nan_to_num(base, nan=_LEAST_SHARE, neginf=_LEAST_SHARE).clamp(min=_LEAST_SHARE)
+    return FlowPass(x.double(), z, share, share - spread_over(base, x.shape[-1]))
+
+
+def spread_over(values: Tensor, length: int) -> Tensor:
+    """Share (B, T') values out over T steps: each is divided by T/T' and repeated, so that sums stay."""
+    factor = length // values.shape[-1]
+    return (values / factor).repeat_interleave(factor, dim=-1)

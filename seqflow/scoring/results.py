@@ -1,0 +1,188 @@
+"""Scores of recordings as values, rows and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from ..errors import InputError
+from ..files import atomic
+from .term import Array
+
+Row = dict[str, Any]
+
+_KINDS = {
+    **dict.fromkeys(("name", "path", "status", "detail", "unit"), pa.string()),
+    "samples": pa.int64(),
+    "alarm": pa.bool_(),
+}
+COLUMNS = (
+    *("name", "path", "status", "detail", "samples", "rate", "duration", "nll", "bits"),
+    *("score", "p_value", "alarm", "unit", "worst_start", "worst_end"),
+)
+"""Columns of every table of scores; `term_NAME` follow, one for each term."""
+
+# A spreadsheet takes a cell that begins like this for a formula, or takes the apostrophe away.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class FileScore:
+    """The score of one recording.
+
+    Attributes:
+        name, path: of the recording.
+        status: "ok" or a reason code; `detail` says more. A recording without a score has None below.
+        samples: per channel, as many as could be read.
+        rate: Hz; None for data without a clock.
+        duration: seconds; None without a rate.
+        nll: negative log-density in nats per sample, mean over the samples scored, each counted once.
+        bits: (nll - ln step)/ln 2, bits per sample at the recording's quantisation step; None without one.
+        score: fused score of the terms, larger is more unusual; of the worst block where `unit` is "block".
+        p_value: conformal p-value of the recording; Simes' combination of those of its blocks.
+        alarm: whether the p-value is at most the alarm rate.
+        unit: what the calibration compares: "recording" or "block".
+        worst_start, worst_end: the worst interval, end exclusive: seconds, or samples without a rate.
+        terms: value of each term, of the recording or the worst block.
+        arrays: per-sample values (T,) by term, NaN where not scored; None unless asked for.
+        windows: "start" (first samples) and per-window values by term; None unless asked for.
+    """
+
+    name: str
+    path: str
+    status: str
+    detail: str = ""
+    samples: int = 0
+    rate: float | None = None
+    duration: float | None = None
+    nll: float | None = None
+    bits: float | None = None
+    score: float | None = None
+    p_value: float | None = None
+    alarm: bool | None = None
+    unit: str | None = None
+    worst_start: float | None = None
+    worst_end: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, Array] | None = None
+    windows: Mapping[str, Array] | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the recording could be scored."""
+        return self.nll is not None
+
+    @classmethod
+    def failed(cls, name: str, error: InputError) -> FileScore:
+        """The row of a recording that cannot be read: its reason code, and no score."""
+        return cls(name=name, path=error.path, status=error.code, detail=error.detail)
+
+    def row(self) -> Row:
+        """Flat row for a table: COLUMNS, then `term_NAME`. Without arrays."""
+        plain = {column: getattr(self, column) for column in COLUMNS}
+        return plain | {f"term_{name}": value for name, value in self.terms.items()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> FileScore:
+        """The inverse of `row`. Raises KeyError for a row of another kind."""
+        terms = {
+            name.removeprefix("term_"): value
+            for name, value in row.items()
+            if name.startswith("term_") and value is not None
+        }
+        return cls(**{name: row[name] for name in COLUMNS}, terms=terms)
+
+
+def write_scores(
+    folder: Path, scores: Iterable[FileScore], terms: Sequence[str], stem: str = "scores"
+) -> tuple[Path, Path]:
+    """Write `STEM.parquet` and `STEM.csv` into the folder, one row for each recording in the order given.
+
+    `terms` names the columns `term_NAME`. Each file appears complete or not at all; memory does not grow with
+    the number of rows. In the CSV, text that a spreadsheet would take for a formula gets an apostrophe in
+    front; the Parquet file holds the text as it is. Numbers are written with as many digits as bring them
+    back exactly. Raises ResourceError where the files cannot be written.
+    """
+    parquet, table = folder / f"{stem}.parquet", folder / f"{stem}.csv"
+    names = [*COLUMNS, *(f"term_{name}" for name in terms)]
+    schema = pa.schema([(name, _KINDS.get(name, pa.float64())) for name in names])
+    with ExitStack() as stack:
+        files = [stack.enter_context(atomic(path)) for path in (parquet, table)]
+        to_parquet = stack.enter_context(pyarrow.parquet.ParquetWriter(files[0], schema))
+        to_csv = stack.enter_context(pyarrow.csv.CSVWriter(files[1], schema))
+        for part in _tables(scores, schema):
+            to_parquet.write_table(part)
+            to_csv.write_table(_guarded(part))
+    return parquet, table
+
+
+def read_scores(path: Path) -> list[Row]:
+    """Rows of a table of scores, CSV or Parquet by the name's ending; missing values are None.
+
+    Raises InputError for a file that is no table of scores.
+    """
+    try:
+        table = _read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
+        if not set(COLUMNS) <= set(table.column_names):
+            raise ValueError(f"has the columns {', '.join(table.column_names)}")
+        rows: list[Row] = table.to_pylist()
+        return rows
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(path, "corrupt", f"no table of scores ({error})") from error
+
+
+def guard(text: str) -> str:
+    """The text with an apostrophe in front, where a spreadsheet would take it for a formula or drop one."""
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _tables(scores: Iterable[FileScore], schema: pa.Schema) -> Iterator[pa.Table]:
+    rows = (_clean(score.row()) for score in scores)
+    while part := list(islice(rows, _ROWS)):
+        yield pa.Table.from_pylist(part, schema=schema)
+
+
+def _clean(row: Row) -> Row:
+    """File names may hold bytes that are no UTF-8: they are shown as escapes."""
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in row.items()
+    }
+
+
+def _texts(table: pa.Table) -> list[str]:
+    return [name for name in table.column_names if table.schema.field(name).type == pa.string()]
+
+
+def _guarded(table: pa.Table) -> pa.Table:
+    for name in _texts(table):
+        column = [None if text is None else guard(text) for text in table[name].to_pylist()]
+        table = table.set_column(table.column_names.index(name), name, pa.array(column, pa.string()))
+    return table
+
+
+def _read_csv(path: Path) -> pa.Table:
+    convert = pyarrow.csv.ConvertOptions(
+        column_types={name: _KINDS.get(name, pa.float64()) for name in COLUMNS},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    for index, name in enumerate(table.column_names):
+        if name in _texts(table):
+            table = table.set_column(index, name, pc.replace_substring_regex(table[name], "^'", ""))
+        elif name.startswith("term_"):
+            table = table.set_column(index, name, table[name].cast(pa.float64()))
+    return table

@@ -1,0 +1,188 @@
+"""Scores of a recording of any length: per sample, per window and as a whole.
+
+Shapes: windows (B, C, W); K terms; per-sample values (T,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..data.recording import Recording
+from ..flow import Flow
+from ..recipe import ScoreConfig
+from .calibration import Calibration, finished, measures
+from .judge import Judge, Scorer
+from .overlap import OverlapAverage
+from .passes import FlowPass
+from .results import FileScore
+from .stream import BLOCK, Stream
+from .term import Array
+from .worst import WorstInterval
+
+OnSamples = Callable[[int, Mapping[str, Array]], None]
+"""Called with the first sample and the per-sample values (n,) by term, in order and without gaps."""
+
+_REACH = 1 << 18
+
+
+def score_recording(
+    flow: Flow,
+    recording: Recording,
+    config: ScoreConfig,
+    calibration: Calibration | None = None,
+    *,
+    window: int | None = None,
+    arrays: bool = False,
+    on_samples: OnSamples | None = None,
+    block: int = BLOCK,
+) -> FileScore:
+    """Score one recording, read block by block.
+
+    Per-sample values are exact averages over all windows that cover the sample. The windows start every
+    `hop` samples and the last ends with the recording. Windows that hold an invalid sample are left out;
+    samples that no other window covers are NaN. The result depends on neither the reading block nor on other
+    recordings; memory does not grow with the length unless `arrays` are asked for.
+
+    Args:
+        flow: the model.
+        recording: the recording.
+        config: batch, alarm rate and level of silence. Its terms, where set, may be a part of the
+            calibration's; its hop and smoothing, where set, must be the calibration's.
+        calibration: of normal recordings. Without one there are log-densities but no score.
+        window: length of the windows, samples; only without a calibration, which knows it.
+        arrays: keep per-sample and per-window values in the result.
+        on_samples: receives the per-sample values as they become final; for writing them to a file. What it
+            got counts for nothing where the result has no score: a silent recording is known by its end.
+        block: samples read at a time.
+
+    Raises UsageError for an alarm rate that the calibration cannot promise and for settings that contradict
+    it, and InputError for a recording of another kind than the model's, or one that cannot be read.
+    """
+    scorer = Scorer(config, calibration, window)
+    stream = Stream(
+        flow,
+        recording,
+        scorer.window,
+        scorer.hop,
+        batch=config.batch,
+        silence_db=config.silence_db,
+        block=block,
+    )
+    return _Run(scorer, stream, arrays, on_samples).result()
+
+
+class _Run:
+    """One recording on its way through the flow."""
+
+    def __init__(self, scorer: Scorer, stream: Stream, arrays: bool, on_samples: OnSamples | None) -> None:
+        self._scorer = scorer
+        self._stream = stream
+        self._keep = arrays
+        self._on_samples = on_samples
+        self._names = [term.name for term in scorer.terms]
+        wanted = self._names if arrays or on_samples else [name for name in self._names if name == "local"]
+        self._tracks = ["nll", *(name for name in wanted if name != "nll")]
+        self._average = OverlapAverage(len(self._tracks))
+        self._interval = WorstInterval(scorer.window, max(_REACH, 4 * scorer.window))
+        self._judge = None if scorer.calibration is None else Judge(scorer.calibration)
+        self._pieces: list[Array] = []
+        self._rows: list[Array] = []
+        self._starts: list[int] = []
+        self._sum, self._count = 0.0, 0
+
+    def result(self) -> FileScore:
+        covered = 0
+        for starts, batch in self._stream:
+            rows = self._measure(batch)
+            values = finished(self._scorer.terms, rows)
+            for start, steps in zip(starts, self._steps(batch, values), strict=True):
+                if start > covered:
+                    # A gap: nothing before it is still to come, however long it is.
+                    self._emit(start)
+                self._average.add(start, steps)
+                covered = start + steps.shape[-1]
+            self._emit(starts[-1])
+            if self._judge is not None:
+                self._judge.add(rows)
+            if self._keep:
+                self._rows.append(values)
+                self._starts += starts
+        self._emit(self._stream.samples)
+        return self._file_score()
+
+    def _measure(self, batch: FlowPass) -> Array:
+        features = {term.name: term.extract(batch).cpu().numpy() for term in self._scorer.terms}
+        return measures(self._scorer.terms, features, self._scorer.statistics)
+
+    def _steps(self, batch: FlowPass, values: Array) -> Array:
+        """(B, tracks, W) per-step values."""
+        length = batch.x.shape[-1]
+        found: dict[str, Array] = {"nll": batch.nll.cpu().numpy()}
+        for column, term in enumerate(self._scorer.terms):
+            if term.name in self._tracks:
+                own = term.steps(batch, self._scorer.statistics[term.name])
+                found[term.name] = (
+                    np.repeat(values[:, column, None], length, axis=1) if own is None else own.cpu().numpy()
+                )
+        return np.stack([found[name] for name in self._tracks], axis=1)
+
+    def _emit(self, upto: int) -> None:
+        for start, piece in self._average.drain(upto):
+            nll = piece[0][~np.isnan(piece[0])]
+            # A running sum: its rounding does not depend on where the pieces end.
+            self._sum = float(np.cumsum(np.concatenate([[self._sum], nll]))[-1])
+            self._count += len(nll)
+            if "local" in self._tracks:
+                self._interval.add(start, piece[self._tracks.index("local")])
+            if self._keep:
+                self._pieces.append(piece)
+            if self._on_samples is not None:
+                self._on_samples(start, dict(zip(self._tracks, piece, strict=True)))
+
+    def _file_score(self) -> FileScore:
+        recording, samples = self._stream.recording, self._stream.samples
+        verdict = self._stream.verdict()
+        known: dict[str, Any] = {
+            "name": recording.name,
+            "path": recording.path,
+            "status": verdict.status,
+            "detail": verdict.detail,
+            "samples": samples,
+            "rate": recording.rate,
+            "duration": samples / recording.rate if recording.rate else None,
+        }
+        if not verdict.scored:
+            return FileScore(**known)
+        nll = self._sum / self._count
+        known["nll"] = nll
+        known["bits"] = (nll - math.log(recording.step)) / math.log(2.0) if recording.step else None
+        if self._judge is not None and self._scorer.calibration is not None:
+            found = self._judge.judgement()
+            known |= {
+                "score": found.score,
+                "p_value": found.p_value,
+                "alarm": found.p_value <= self._scorer.rate * (1.0 + 1e-9),
+                "unit": self._scorer.calibration.unit,
+                "terms": dict(zip(self._names, found.terms.tolist(), strict=True)),
+                "worst_start": self._moment(self._interval.start),
+                "worst_end": self._moment(self._interval.end),
+            }
+        if self._keep:
+            joined = np.concatenate(self._pieces, axis=1)
+            rows = np.concatenate(self._rows)
+            known["arrays"] = dict(zip(self._tracks, joined, strict=True))
+            known["windows"] = {"start": np.array(self._starts)} | {
+                name: rows[:, k] for k, name in enumerate(self._names)
+            }
+        return FileScore(**known)
+
+    def _moment(self, sample: int | None) -> float | None:
+        """Seconds from the beginning of the recording, or samples where it has no rate."""
+        if sample is None:
+            return None
+        recording = self._stream.recording
+        return (recording.start + sample) / (recording.rate or 1.0)

@@ -1,0 +1,52 @@
+"""A recording judged block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small import Array
+
+from seqflow.scoring import Calibration
+from seqflow.scoring.fuse import fuse, simes
+from seqflow.scoring.judge import Judge
+
+RNG = np.random.default_rng(0)
+# nll is pooled by mean, energy by maximum.
+BLOCKS = Calibration(
+    terms=("nll", "energy"),
+    window=8,
+    hop=4,
+    smoothing=(1,),
+    unit="block",
+    per_unit=3,
+    statistics={"nll": {}, "energy": {"mean": np.zeros(1), "variance": np.ones(1)}},
+    units=RNG.standard_normal((30, 2)),
+)
+
+
+def pooled(rows: Array) -> Array:
+    return np.array([rows[:, 0].mean(), rows[:, 1].max()])
+
+
+@pytest.mark.parametrize(
+    ("windows", "blocks"),
+    [
+        (1, [(0, 1)]),
+        (3, [(0, 3)]),
+        (8, [(0, 3), (3, 6), (5, 8)]),
+    ],
+)
+def test_every_window_belongs_to_a_full_block_where_there_are_enough(
+    windows: int, blocks: list[tuple[int, int]]
+) -> None:
+    rows = RNG.standard_normal((windows, 2))
+    judge = Judge(BLOCKS)
+    for begin in range(0, windows, 2):
+        judge.add(rows[begin : begin + 2])
+    found = judge.judgement()
+    expected = [fuse(BLOCKS.units, pooled(rows[a:b])) for a, b in blocks]
+    worst = min(range(len(blocks)), key=lambda i: (expected[i].p_value, -expected[i].score))
+    assert found.score == pytest.approx(expected[worst].score)
+    np.testing.assert_allclose(found.terms, pooled(rows[slice(*blocks[worst])]))
+    ranks = [round(fused.p_value * 31) - 1 for fused in expected]
+    assert found.p_value == simes(np.bincount(ranks, minlength=31))

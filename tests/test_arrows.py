@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+GROUND = {"errors", "files", "runtime"}
+MATHS = {"ops", "bijections", "networks", "distributions", "flow"}
+# Piece: what of seqflow it may import. From the ground up; a piece that is not here has no place yet.
 LAYERS = {
-    # piece: what of seqflow it may import
     "errors": set(),
+    "files": {"errors"},
+    "runtime": {"errors"},
     "ops": {"errors"},
-    "distributions": {"errors"},
     "networks": {"ops"},
+    "distributions": {"errors"},
     "bijections": {"ops", "errors"},
     "flow": {"bijections", "distributions", "ops", "errors"},
+    "recipe": {"errors", "files"},
+    "data": {"recipe", "errors", "files"},
+    "objective": {"flow", "data", "errors"},
+    "checkpoint": {"errors", "files"},
+    "build": {*MATHS, "recipe", "errors"},
+    "sampling": {"flow", "errors"},
+    "scoring": {*MATHS, *GROUND, "recipe", "data"},
+    "plots": {*GROUND, "recipe", "data", "scoring"},
+    "model": {*MATHS, *GROUND, "recipe", "data", "build", "sampling", "checkpoint", "scoring"},
 }
-TORCH_ONLY = {"ops", "bijections", "networks", "distributions", "flow"}
+BELOW_MODEL = {*LAYERS}
+LAYERS |= {
+    "training": {*BELOW_MODEL, "model"},
+    "jobs": {*BELOW_MODEL, "model", "training"},
+    # The names that most programs need, each imported when it is used.
+    "__init__": {*BELOW_MODEL, "model", "training", "jobs"},
+}
+TORCH_ONLY = MATHS
 FILES = sorted((ROOT / "seqflow").rglob("*.py"))
 
 
@@ -42,16 +64,32 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_arrows_go_down(path: Path) -> None:
     names = imported(path)
-    assert not {
-        n for n in names if n.split(".")[0] in {"seqflow_cli", "seqflow_recipes", "tests", "benchmarks"}
-    }
+    tops = {name.split(".")[0] for name in names}
+    assert not tops & {"seqflow_cli", "tests", "benchmarks"}
+    assert path.name == "shipped.py" or "seqflow_recipes" not in tops
     here = piece(path)
-    if here in LAYERS:
-        used = {n.split(".")[1] for n in names if n.startswith("seqflow.")}
-        assert used <= LAYERS[here] | {here}, f"{path.name} imports from above"
+    assert here in LAYERS, f"{path.name} has no place among the layers"
+    used = {name.split(".")[1] for name in names if name.startswith("seqflow.")}
+    above = used - LAYERS[here] - {here, "__version__"}
+    assert not above, f"{path.relative_to(ROOT)} imports from above: {', '.join(sorted(above))}"
     if here in TORCH_ONLY:
-        allowed = {"torch", "numpy", "math", "seqflow"} | set(__import__("sys").stdlib_module_names)
-        assert {n.split(".")[0] for n in names} <= allowed
+        assert tops <= {"torch", "numpy", "seqflow"} | set(sys.stdlib_module_names)
+    if here in ("recipe", "errors", "files"):
+        assert not tops & {"torch", "numpy", "scipy"}
+
+
+def test_no_arrow_goes_round() -> None:
+    # Each piece stands above all it may import: the order of the table is one in which that holds.
+    order = list(LAYERS)
+    for place, (here, allowed) in enumerate(LAYERS.items()):
+        assert allowed <= set(order[:place]), here
+
+
+def test_commands_import_only_what_they_call() -> None:
+    for path in sorted((ROOT / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                assert not str(node.module).startswith("seqflow_"), f"{path.name} imports itself by name"
 
 
 def test_the_scan_finds_relative_imports() -> None:

@@ -1,0 +1,67 @@
+"""`seqflow info`: what a trained model is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from . import console
+from .options import JsonOption, RunArgument, examples
+
+if TYPE_CHECKING:
+    from seqflow.jobs.info import Info
+
+EXAMPLES = examples("seqflow info runs/toy/sine", "seqflow info runs/toy/sine/best.safetensors --json")
+
+
+def info(run: RunArgument, json: JsonOption = False) -> None:
+    """Tell what a model is: recipe, size, figures, calibration."""
+    from seqflow.jobs.info import describe
+
+    found = describe(run)
+    if json:
+        console.say_json(found)
+        return
+    console.pairs(_rows(found))
+
+
+def _rows(found: Info) -> Iterator[tuple[str, str]]:
+    recipe = found.recipe
+    yield "model", f"{found.path}, {found.size} bytes"
+    yield "sha256", found.sha256
+    yield "recipe", ": ".join(filter(None, [recipe["name"], recipe["description"]]))
+    rate = f"{found.rate:g} Hz" if found.rate else "no rate"
+    names = f" ({', '.join(found.channel_names)})" if found.channel_names else ""
+    step = f"step {found.step:g}" if found.step else "no common step"
+    yield "takes", f"{_count(found.channels, 'channel')}{names}, {rate}, {step}, multiples of {found.divisor}"
+    yield "window", f"{found.window} samples"
+    yield "parameters", f"{found.parameters:,}"
+    calibration = found.calibration
+    if calibration is None:
+        yield "calibration", "none: scores have no p-values"
+    else:
+        yield (
+            "calibration",
+            f"{_count(calibration.n, calibration.unit)}; terms {', '.join(calibration.terms)}",
+        )
+        yield (
+            "alarms",
+            f"at most {calibration.alarm_rate:g} false ones per {calibration.unit} (by the recipe); from "
+            f"{calibration.attainable_rate:.3g} on can be promised",
+        )
+    for name, value in found.training.items():
+        yield name.replace("_", " "), _figure(value)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_figure(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_figure, value))
+    return "-" if value is None else str(value)

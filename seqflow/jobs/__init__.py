@@ -1,0 +1,1 @@
+"""One module per command: files in, files out, whole or not at all."""

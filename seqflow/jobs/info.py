@@ -1,0 +1,98 @@
+"""What a trained model is: its recipe, size, figures and calibration."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model import BEST, Model
+
+
+@dataclass(frozen=True)
+class CalibrationInfo:
+    """What stands behind the p-values of a model.
+
+    Attributes:
+        unit, n: what was held back, recordings or blocks of windows, and how many.
+        attainable_rate: smallest rate of false alarms per unit that can be promised.
+        alarm_rate: the rate of the recipe.
+        terms: names of the score's terms.
+        window, hop: samples.
+    """
+
+    unit: str
+    n: int
+    attainable_rate: float
+    alarm_rate: float
+    terms: tuple[str, ...]
+    window: int
+    hop: int
+
+
+@dataclass(frozen=True)
+class Info:
+    """A model in figures.
+
+    Attributes:
+        path, size, sha256: the file, its bytes, and their digest.
+        recipe: the whole recipe, plain values.
+        channels, channel_names, rate, step, window: see `Model`; Hz, units of the data, samples.
+        divisor: lengths must be multiples of this.
+        parameters: numbers that were learned.
+        calibration: None where nothing was held back for it.
+        training: figures of the training.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    recipe: dict[str, Any]
+    channels: int
+    channel_names: tuple[str, ...]
+    rate: float | None
+    step: float | None
+    window: int
+    divisor: int
+    parameters: int
+    calibration: CalibrationInfo | None
+    training: dict[str, Any]
+
+
+def describe(run_or_file: Path) -> Info:
+    """The figures of the model of a run, or in a file. Raises CheckpointError where there is no sound one."""
+    model = Model.load(run_or_file)
+    path = run_or_file / BEST if run_or_file.is_dir() else run_or_file
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Info(
+        path=str(path),
+        size=path.stat().st_size,
+        sha256=digest,
+        recipe=model.recipe.model_dump(mode="json"),
+        channels=model.channels,
+        channel_names=model.channel_names,
+        rate=model.rate,
+        step=model.step,
+        window=model.window,
+        divisor=model.flow.divisor,
+        parameters=sum(p.numel() for p in model.flow.parameters() if p.requires_grad),
+        calibration=_calibration(model),
+        training=dict(model.info),
+    )
+
+
+def _calibration(model: Model) -> CalibrationInfo | None:
+    found = model.calibration
+    if found is None:
+        return None
+    return CalibrationInfo(
+        unit=found.unit,
+        n=len(found),
+        attainable_rate=found.attainable_rate,
+        alarm_rate=model.recipe.score.alarm_rate,
+        terms=found.terms,
+        window=found.window,
+        hop=found.hop,
+    )

@@ -1,0 +1,140 @@
+"""Sequences from a model into files: WAV for audio, CSV and NumPy arrays for sensors, and one figure.
+
+Shapes: a sequence is (C, T) in the units of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import UsageError
+from ..files import make_folder
+from ..model import Model
+from ..plots import samples_figure
+from ..sampling import draw
+from .writers import Array, column_names, write_array, write_table, write_wav
+
+MOST_IN_FIGURE = 8
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What `write_samples` did.
+
+    Attributes:
+        paths: the files of the sequences, in order; the CSV before the array of the same sequence.
+        figure: the overview.
+        n, length, channels: number of sequences, samples in each, C.
+        rate: Hz, None for data without a clock.
+        seconds: length of a sequence, None without a rate.
+        temperature, seed: what they were drawn with.
+        redrawn: draws thrown away because they were not finite.
+        beyond: samples beyond full scale: cut to it in 16-bit files, kept in files of floats.
+    """
+
+    paths: tuple[Path, ...]
+    figure: Path
+    n: int
+    length: int
+    channels: int
+    rate: float | None
+    seconds: float | None
+    temperature: float
+    seed: int
+    redrawn: int
+    beyond: int
+
+
+def write_samples(
+    model: Model,
+    out: Path,
+    *,
+    n: int | None = None,
+    length: int | None = None,
+    seconds: float | None = None,
+    temperature: float | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Samples:
+    """Draw n sequences and write them to the folder `out` as sample-0001 and so on.
+
+    What is None comes from the recipe's `sample` part; `length` (samples) and `seconds` go before both of the
+    recipe's. Audio becomes WAV at the model's rate: 16-bit where the model knows 16-bit steps, else 32-bit
+    float. Sensors become CSV, with a column `time` in seconds where there is a rate, and .npy (T, C).
+    `on_progress` gets the sequences done and n. Files of the same names are replaced, each as a whole; same
+    model and arguments, same bytes.
+
+    Raises UsageError where the arguments do not fit the model, ResourceError where a file cannot be written.
+    """
+    defaults = model.recipe.sample
+    n = defaults.n if n is None else n
+    temperature = defaults.temperature if temperature is None else temperature
+    length = sequence_length(model, length, seconds)
+    form = file_form(model)
+    names = column_names(model.channel_names, model.channels)
+    drawn = draw(model.flow, n, length, step=model.step, temperature=temperature, seed=seed)
+    make_folder(out)
+    paths: list[Path] = []
+    shown: list[Array] = []
+    redrawn = beyond = 0
+    for index, (tensor, failed) in enumerate(drawn):
+        values = tensor.numpy()
+        stem = out / f"sample-{index + 1:0{max(4, len(str(n)))}}"
+        if form == "wav":
+            paths.append(stem.with_suffix(".wav"))
+            beyond += write_wav(paths[-1], values, model.rate or 1.0, model.step)
+        else:
+            paths += [stem.with_suffix(".csv"), stem.with_suffix(".npy")]
+            write_table(paths[-2], values, names, model.rate)
+            write_array(paths[-1], values)
+        redrawn += failed
+        if len(shown) < MOST_IN_FIGURE:
+            shown.append(values)
+        if on_progress is not None:
+            on_progress(index + 1, n)
+    figure = out / "samples.png"
+    samples_figure(shown, model.rate, figure)
+    span = length / model.rate if model.rate else None
+    return Samples(
+        paths=tuple(paths),
+        figure=figure,
+        n=n,
+        length=length,
+        channels=shown[0].shape[0],
+        rate=model.rate,
+        seconds=span,
+        temperature=temperature,
+        seed=seed,
+        redrawn=redrawn,
+        beyond=beyond,
+    )
+
+
+def sequence_length(model: Model, length: int | None, seconds: float | None) -> int:
+    """Samples in a sequence: as given, else by the recipe, else one window.
+
+    Raises UsageError where both are given, or seconds for a model without a rate.
+    """
+    if length is not None and seconds is not None:
+        raise UsageError("samples: length and seconds both give the length; leave one out")
+    if length is None and seconds is None:
+        length, seconds = model.recipe.sample.length, model.recipe.sample.seconds
+    if length is not None:
+        return length
+    if seconds is None:
+        return model.recipe.data.window
+    if model.rate is None:
+        raise UsageError("samples: this model has no rate, so seconds mean nothing to it; give the length")
+    if not 0.0 < seconds < float("inf") or round(seconds * model.rate) < 1:
+        raise UsageError(f"samples: {seconds:g} seconds are not one sample at {model.rate:g} Hz")
+    return round(seconds * model.rate)
+
+
+def file_form(model: Model) -> Literal["wav", "table"]:
+    """Whether sequences of this model are sound or sensor readings."""
+    data = model.recipe.data
+    sound = data.kind == "audio" or (data.kind == "synthetic" and data.generator == "machine")
+    return "wav" if sound and model.rate else "table"

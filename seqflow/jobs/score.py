@@ -1,0 +1,317 @@
+"""Recordings in files to scores: rows, tables, per-sample arrays and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.discover import expand
+from ..data.open import open_recordings
+from ..data.recording import ArrayRecording, Recording
+from ..errors import InputError, ResourceError, UsageError
+from ..files import atomic, make_folder
+from ..model import Model
+from ..recipe import ScoreConfig
+from ..runtime import out_of_memory, repeatable
+from ..scoring import FileScore, score_recording, write_scores
+from ..scoring.tracks import TrackFile
+
+OnResult = Callable[[FileScore, int, int], None]
+"""Called with each score as it is there, the number of inputs done, and of all."""
+
+_MOST_IN_FIGURE = 1 << 18
+# Bytes: what file systems allow, and what is kept of a longer name.
+_LONGEST_NAME = 255
+_KEPT = 180
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing to score, under this name in tables: a file, a recording, or one that cannot be had."""
+
+    name: str
+    source: Path | Recording | InputError
+
+
+def score_paths(
+    model: Model,
+    inputs: Sequence[str | Path | Recording],
+    *,
+    out: Path | None = None,
+    samples: bool = False,
+    figures: int = 0,
+    strict: bool = False,
+    device: str | None = None,
+    alarm_rate: float | None = None,
+    on_result: OnResult | None = None,
+) -> list[FileScore]:
+    """Score files, in the order of their names; one that cannot be scored gets a row with its reason code.
+
+    Args:
+        model: a trained model, with the calibration that p-values and alarms need.
+        inputs: files, folders (all recordings below), patterns, or recordings.
+        out: folder for `scores.csv` and `scores.parquet`; what else is asked for goes below it.
+        samples: write the per-sample scores as `samples/NAME.npy`, see `TrackFile`; needs `out`.
+        figures: draw the worst place of so many recordings, the most unusual first, as `figures/01-NAME.png`
+            and so on, and all scores against the calibration as `figures/overview.png`; needs `out`.
+        strict: refuse files with faults that could be read around.
+        device: where to compute; None for where the model is.
+        alarm_rate: false alarms accepted, a fraction; None for the recipe's.
+        on_result: told of every score.
+
+    Memory grows neither with the length of recordings nor with `samples`. Raises UsageError where the
+    calibration cannot promise the alarm rate, and ResourceError where an output cannot be written or memory
+    runs out.
+    """
+    config = score_config(model, alarm_rate)
+    if (samples or figures) and out is None:
+        raise UsageError("score: samples and figures are files; give the folder for them (out)")
+    if device is not None:
+        model.to(device)
+    wanted = list(_inputs(model, inputs))
+    scores: list[FileScore] = []
+    places: list[tuple[Input, int]] = []
+    with repeatable(model.device):
+        for done, item in enumerate(wanted, 1):
+            try:
+                found = score_input(
+                    model, config, item, strict=strict, samples=out / "samples" if out and samples else None
+                )
+            except (RuntimeError, MemoryError) as error:
+                raise _without_memory(error, item.name, config) from error
+            for part, score in enumerate(found):
+                scores.append(score)
+                places.append((item, part))
+                if on_result is not None:
+                    on_result(score, done, len(wanted))
+        if out is not None:
+            write_scores(make_folder(out), scores, term_names(model, config))
+            if figures:
+                _draw(model, config, scores, places, figures, make_folder(out / "figures"), strict)
+    return scores
+
+
+def score(
+    model: Model,
+    recording: NDArray[np.floating[Any]] | str | Path | Recording,
+    *,
+    rate: float | None = None,
+    step: float | None = None,
+    alarm_rate: float | None = None,
+) -> FileScore:
+    """Score one recording, with its per-sample and per-window values in `arrays` and `windows`.
+
+    An array is (C, T) or (T,), in the units of the training data; `rate` (Hz) and `step` (their quantisation
+    step) are the model's where they are not given, and have no meaning for files and recordings.
+
+    Raises InputError for one that cannot be read or is of another kind than the model's, and UsageError for a
+    file of several recordings, and for an alarm rate that the calibration cannot promise.
+    """
+    config = score_config(model, alarm_rate)
+    if isinstance(recording, str | Path):
+        name = Path(recording).name
+        found = list(_open(model, Input(name, Path(recording)), strict=False))
+        if len(found) > 1:
+            raise UsageError(f"{recording}: has gaps: {len(found)} recordings; use score_paths")
+        recording = found[0]
+    if not isinstance(recording, Recording):
+        recording = ArrayRecording(
+            recording,
+            kind="audio" if model.recipe.data.kind == "audio" else "series",
+            rate=model.rate if rate is None else rate,
+            step=model.step if step is None else step,
+            channel_names=model.channel_names,
+        )
+    with repeatable(model.device):
+        return score_recording(
+            model.flow, recording, config, model.calibration, window=model.window, arrays=True
+        )
+
+
+def score_input(
+    model: Model, config: ScoreConfig, item: Input, *, strict: bool, samples: Path | None
+) -> list[FileScore]:
+    """The scores of the recordings in one input: one, but for series with gaps; a row also for a failure.
+
+    Per-sample scores go to files below `samples`. Raises what `score_paths` raises.
+    """
+    try:
+        recordings = list(_open(model, item, strict=strict))
+    except InputError as error:
+        if samples is not None:
+            output_path(samples, item.name).unlink(missing_ok=True)  # of what was there before
+        return [FileScore.failed(item.name, error)]
+    scores = []
+    for recording in recordings:
+        try:
+            scores.append(_score(model, config, recording, samples))
+        except InputError as error:
+            scores.append(FileScore.failed(recording.name, error))
+    return scores
+
+
+def score_config(model: Model, alarm_rate: float | None = None) -> ScoreConfig:
+    """The recipe's `score` part with another alarm rate.
+
+    Raises UsageError where the model has no calibration, or one that cannot promise the rate.
+    """
+    config = model.recipe.score
+    if alarm_rate is not None:
+        config = config.model_copy(update={"alarm_rate": alarm_rate})
+    if model.calibration is None:
+        if alarm_rate is not None:
+            raise UsageError(
+                "score: the model has no calibration, so no alarm rate; see data.split.calibration"
+            )
+        return config
+    model.calibration.check_rate(config.alarm_rate)
+    return config
+
+
+def exit_code(scores: Sequence[FileScore]) -> int:
+    """0 where all inputs have a score, 4 where none has, else 3."""
+    scored = sum(score.scored for score in scores)
+    return 0 if scored == len(scores) else 3 if scored else 4
+
+
+def ranked(scores: Sequence[FileScore]) -> list[int]:
+    """Indices from the most unusual to the most usual: by score, without a calibration by nll.
+
+    Recordings without a score are left out.
+    """
+    known = {i: s.nll if s.score is None else s.score for i, s in enumerate(scores) if s.nll is not None}
+    return sorted(known, key=lambda index: (-known[index], index))
+
+
+def output_path(folder: Path, name: str, suffix: str = ".npy") -> Path:
+    """The file below `folder` for the input of this name, with its folders; too long a name is cut."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")] or ["unnamed"]
+    last = os.fsencode(parts[-1])
+    if len(last) + len(suffix) > _LONGEST_NAME:
+        digest = hashlib.sha256(last).hexdigest()[:16]
+        parts[-1] = f"{last[:_KEPT].decode('utf-8', 'ignore')}~{digest}"
+    return folder.joinpath(*parts[:-1], parts[-1] + suffix)
+
+
+def term_names(model: Model, config: ScoreConfig) -> tuple[str, ...]:
+    """Names of the terms in the rows."""
+    if model.calibration is None:
+        return ()
+    return config.terms if "terms" in config.model_fields_set else model.calibration.terms
+
+
+def _score(model: Model, config: ScoreConfig, recording: Recording, samples: Path | None) -> FileScore:
+    def run(**keys: Any) -> FileScore:
+        return score_recording(model.flow, recording, config, model.calibration, window=model.window, **keys)
+
+    if samples is None:
+        return run()
+    path = output_path(samples, recording.name)
+    make_folder(path.parent)
+    try:
+        with atomic(path) as file:
+            tracks = TrackFile(file, _tracks(model, config))
+            score = run(on_samples=tracks.add)
+            if not score.scored:
+                raise _NoTracksError(score)
+            tracks.finish()
+            return score
+    except _NoTracksError as found:
+        path.unlink(missing_ok=True)
+        return found.score
+
+
+class _NoTracksError(Exception):
+    """A recording turned out, at its end, to be in a state without a score: there is nothing to keep."""
+
+    def __init__(self, score: FileScore) -> None:
+        self.score = score
+
+
+def _open(model: Model, item: Input, *, strict: bool) -> Iterator[Recording]:
+    match item.source:
+        case InputError() as error:
+            raise error
+        case Recording() as recording:
+            yield recording
+        case path:
+            yield from open_recordings(
+                path,
+                model.recipe.data,
+                name=item.name,
+                rate=model.rate,
+                names=model.channel_names or None,
+                strict=strict,
+            )
+
+
+def _inputs(model: Model, inputs: Sequence[str | Path | Recording]) -> Iterator[Input]:
+    yield from (Input(item.name, item) for item in inputs if isinstance(item, Recording))
+    paths = [item for item in inputs if not isinstance(item, Recording)]
+    faults: list[InputError] = []
+    files = expand(paths, model.recipe.data, faults.append) if paths else []
+    if files:
+        # Names below the folder that all files share: short, and yet each of its own.
+        folder = os.path.commonpath([os.path.abspath(file.parent) for file in files])  # noqa: PTH100
+        yield from (Input(os.path.relpath(file, folder), file) for file in files)
+    yield from (Input(error.path, error) for error in faults)
+
+
+def _tracks(model: Model, config: ScoreConfig) -> list[str]:
+    """Names of the per-sample scores."""
+    return ["nll", *(name for name in term_names(model, config) if name != "nll")]
+
+
+def _without_memory(error: Exception, name: str, config: ScoreConfig) -> Exception:
+    if not out_of_memory(error):
+        return error
+    return ResourceError(f"{name}: out of memory; lower score.batch (now {config.batch})")
+
+
+def _draw(
+    model: Model,
+    config: ScoreConfig,
+    scores: Sequence[FileScore],
+    places: Sequence[tuple[Input, int]],
+    most: int,
+    folder: Path,
+    strict: bool,
+) -> None:
+    from ..plots import localisation_figure, overview_figure
+
+    order = ranked(scores)
+    if model.calibration is not None and order:
+        overview_figure([scores[index] for index in order], model.calibration, folder / "overview.png")
+    for rank, index in enumerate(order[:most], 1):
+        item, part = places[index]
+        try:
+            recording = list(_open(model, item, strict=strict))[part]
+            shown = _excerpt(recording, scores[index], model)
+            local = score_recording(
+                model.flow, shown, config, model.calibration, window=model.window, arrays=True
+            )
+        except InputError:
+            continue  # gone since it was scored; its row stands
+        # The judgement is that of the whole recording, the tracks those of the part that is shown.
+        label = replace(scores[index], arrays=local.arrays)
+        name = f"{rank:02}-{recording.name.replace('/', '-')}"
+        localisation_figure(shown, label, output_path(folder, name, ".png"))
+
+
+def _excerpt(recording: Recording, score: FileScore, model: Model) -> Recording:
+    """As much of the recording as a figure can show, the worst interval in its middle."""
+    if recording.length <= _MOST_IN_FIGURE:
+        return recording
+    unit = recording.rate or 1.0
+    middle = 0.5 * unit * ((score.worst_start or 0.0) + (score.worst_end or 0.0)) - recording.start
+    start = int(min(max(middle - _MOST_IN_FIGURE / 2, 0), recording.length - _MOST_IN_FIGURE))
+    # On the grid of the windows, so that they are the same ones.
+    start -= start % (model.calibration.hop if model.calibration is not None else 1)
+    return recording.part(start, start + _MOST_IN_FIGURE)

@@ -1,0 +1,216 @@
+"""A trained model: the flow, the recipe that made it, and what its scores need. One file.
+
+Shapes: x is (B, C, T) in the units of the training data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor
+
+from .bijections.base import Context
+from .build import build_flow
+from .checkpoint import read_checkpoint, write_checkpoint
+from .errors import CheckpointError, RecipeError, UsageError
+from .flow import Flow
+from .recipe import Recipe
+from .runtime import choose_device
+from .sampling import draw
+from .scoring import Calibration
+
+FORMAT = "seqflow-model"
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+"""Names in the folder of a run: the model, and the state of its training."""
+
+_MOST_CHANNELS = 1 << 16
+
+
+@dataclass
+class Model:
+    """A trained flow with everything that must not be parted from it.
+
+    Attributes:
+        flow: in evaluation mode.
+        recipe: what it was made from.
+        calibration: what p-values come from; None where nothing was held back for it.
+        channel_names: (C) names of the columns; () where channels have no names.
+        rate: samples per second, Hz, of the data it takes; None for data without a clock.
+        step: quantisation step of the training data, units of x; None where the recordings had none, or not
+            all the same.
+        info: figures of the training: plain JSON values, see `training`.
+    """
+
+    flow: Flow
+    recipe: Recipe
+    calibration: Calibration | None = None
+    channel_names: tuple[str, ...] = ()
+    rate: float | None = None
+    step: float | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def window(self) -> int:
+        """Length of the windows it was trained on, samples."""
+        return self.recipe.data.window
+
+    @property
+    def channels(self) -> int:
+        """C, channels of a sequence."""
+        return self.flow.channels
+
+    @property
+    def device(self) -> torch.device:
+        """Where the flow's tensors are."""
+        tensors = [*self.flow.parameters(), *self.flow.buffers()]
+        return tensors[0].device if tensors else torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Model:
+        """This model with its flow moved to a device; names as for `runtime.choose_device`."""
+        self.flow.to(choose_device(str(device)))
+        return self
+
+    @torch.no_grad()
+    def log_prob(self, x: Tensor | NDArray[Any], context: Context | None = None) -> Tensor:
+        """Log-density (B,) in nats of sequences x (B, C, T), per unit of x to the power C·T.
+
+        Without a context, x starts a recording with the training data's step. Raises ValueError where the
+        shape does not fit the model.
+        """
+        sequences = torch.as_tensor(x, dtype=torch.float32, device=self.device)
+        return self.flow.log_prob(sequences, self._context(len(sequences)) if context is None else context)
+
+    def sample(
+        self,
+        n: int,
+        length: int | None = None,
+        seconds: float | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> Tensor:
+        """Draw n sequences (n, C, length), on the CPU, in the units of the data; see `sampling.draw`.
+
+        Without a length they are as long as a window. Equal arguments give equal sequences. Raises UsageError
+        for arguments that do not fit the model.
+        """
+        length = self._length(length, seconds)
+        drawn = draw(self.flow, n, length, step=self.step, temperature=temperature, seed=seed)
+        return torch.stack([sequence.values for sequence in drawn])
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one file, whole or not at all. Raises ResourceError where it cannot be."""
+        tensors = {f"flow.{name}": tensor for name, tensor in self.flow.state_dict().items()}
+        if self.calibration is not None:
+            arrays = self.calibration.to_arrays()
+            tensors |= {f"calibration.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        meta = {
+            "format": FORMAT,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "channels": self.channels,
+            "channel_names": list(self.channel_names),
+            "rate": self.rate,
+            "step": self.step,
+            "info": self.info,
+        }
+        write_checkpoint(Path(path), tensors, meta)
+
+    @classmethod
+    def load(cls, run_or_file: str | Path, device: torch.device | str = "cpu") -> Model:
+        """The model of a run, by its folder, or in a file of `save`.
+
+        Raises CheckpointError where there is none or it is damaged, UsageError for a device that is absent.
+        """
+        path = _model_file(Path(run_or_file))
+        tensors, meta = read_checkpoint(path, FORMAT)
+        try:
+            recipe = stored_recipe(meta["recipe"])
+            rate, step = meta["rate"], meta["step"]
+            # Without memory: that is what the stored tensors bring, once they are seen to fit.
+            with torch.device("meta"):
+                flow = build_flow(recipe, min(int(meta["channels"]), _MOST_CHANNELS), rate, step)
+            names = tuple(str(name) for name in meta["channel_names"])
+            info = dict(meta["info"])
+        except (CheckpointError, RecipeError) as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: is no model of this program ({error!r})") from None
+        try:
+            fill(flow, _below("flow.", tensors))
+            arrays = {name: tensor.numpy() for name, tensor in _below("calibration.", tensors).items()}
+            calibration = Calibration.from_arrays(arrays) if arrays else None
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return cls(flow.eval(), recipe, calibration, names, rate, step, info).to(device)
+
+    def _context(self, n: int) -> dict[str, Tensor] | None:
+        if self.step is None:
+            return None
+        step = torch.full((n,), self.step, device=self.device)
+        return {"step": step, "position": torch.zeros(n, dtype=torch.int64, device=self.device)}
+
+    def _length(self, length: int | None, seconds: float | None) -> int:
+        if length is not None and seconds is not None:
+            raise UsageError("sample: length and seconds both give the length; leave one out")
+        if seconds is not None:
+            if self.rate is None:
+                raise UsageError(
+                    "sample: the model has no rate, so seconds mean nothing to it; give the length"
+                )
+            if not 0.0 < seconds < math.inf:
+                raise UsageError(f"sample: seconds must be positive, got {seconds}")
+            length = max(1, round(seconds * self.rate))
+        return self.window if length is None else length
+
+
+def fill(flow: Flow, tensors: Mapping[str, Tensor]) -> None:
+    """Make stored tensors those of a flow. Raises CheckpointError unless they are exactly its own in form."""
+    own = flow.state_dict()
+    for name, tensor in own.items():
+        if name not in tensors:
+            raise CheckpointError(f"does not fit its recipe: {name} is missing")
+        if tensors[name].dtype != tensor.dtype or tensors[name].dim() != tensor.dim():
+            raise CheckpointError(f"does not fit its recipe: {name} is of another kind")
+    surplus = sorted(tensors.keys() - own.keys())
+    if surplus:
+        raise CheckpointError(f"does not fit its recipe: {surplus[0]} is not in the model")
+    try:
+        # Layers whose size the data decide take it from what is stored.
+        flow.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"does not fit its recipe: {reason}") from None
+
+
+def stored_recipe(value: Any) -> Recipe:
+    """The recipe in a checkpoint. Raises CheckpointError where it is none that this program understands."""
+    try:
+        return Recipe.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "recipe"
+        raise CheckpointError(f"its recipe is of another version: {place}: {first['msg']}") from None
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _model_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    if (path / BEST).exists():
+        return path / BEST
+    if (path / LAST).exists():
+        raise CheckpointError(
+            f"{path}: has no {BEST} yet: the training did not come to a validation; go on with --resume"
+        )
+    raise CheckpointError(f"{path}: holds no model ({BEST}); give the folder of a training run")

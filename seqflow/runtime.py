@@ -1,0 +1,101 @@
+"""The machine underneath: which device, how many threads, which arithmetic, which random numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .errors import UsageError
+
+_NO_MEMORY = "can't allocate memory"
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of this name: auto (the GPU where there is one), cpu, cuda or cuda:N.
+
+    Raises UsageError for a device that is not there, or a name of none.
+    """
+    if name == "auto":
+        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else _CPU
+    if name == "cpu":
+        return _CPU
+    match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", name)
+    if match is None:
+        raise UsageError(f"device: {name!r:.40} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise UsageError(f"device: {name} was asked for, but there is no GPU; use --device cpu")
+    index = int(match[1]) if match[1] else torch.cuda.current_device()
+    if index >= count:
+        raise UsageError(f"device: {name} was asked for, but the last GPU is cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+def set_threads(count: int | None) -> int:
+    """Set the CPU threads of torch's operators; None leaves them. Returns the number in use."""
+    if count is not None:
+        torch.set_num_threads(count)
+    return torch.get_num_threads()
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[int]:
+    """`set_threads` within a block; gives the number in use."""
+    before = torch.get_num_threads()
+    try:
+        yield set_threads(count)
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """A block in which equal work gives equal bits on this device, and the caller's random state is kept.
+
+    On a CPU that takes the same number of threads, no more. On a GPU the deterministic algorithms of torch
+    are chosen where there are any (it warns of an operator that has none), and convolutions keep full
+    float32: with shorter products the inverse would not meet the forward pass.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+    strict = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    on_gpu = device.type == "cuda"
+    index = torch.cuda.current_device() if on_gpu and device.index is None else device.index
+    with torch.random.fork_rng(devices=[index] if on_gpu else []):
+        if not on_gpu:
+            yield
+            return
+        # Read when the process first multiplies matrices on a GPU.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        try:
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            yield
+        finally:
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before
+            torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Set torch's random generators, of all devices, to a state that depends on (seed, step) only."""
+    digest = hashlib.sha256(f"{seed} {step}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the device, or the machine, is used up."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY in str(error)
+    )
+
+
+_CPU = torch.device("cpu")

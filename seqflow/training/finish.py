@@ -1,0 +1,70 @@
+"""The end of a training: the best weights, calibrated, as a model."""
+
+from __future__ import annotations
+
+from ..errors import ResourceError, SeqflowError, UsageError
+from ..model import BEST, Model
+from ..runtime import out_of_memory
+from ..scoring import calibrate
+from .assemble import make_model
+from .events import Calibrated, Finished, Uncalibrated
+from .loop import Trainer
+from .validate import TOLERANCE
+
+
+def finish(trainer: Trainer) -> Model:
+    """Calibrate and write the model, then mark the training as finished.
+
+    Without recordings to calibrate on the model is written all the same, and an event says so. Raises
+    SeqflowError where no validation found weights fit to keep.
+    """
+    progress = trainer.progress
+    if progress.best is None:
+        raise SeqflowError(
+            f"{trainer.out}: no validation found weights fit to keep: a finite likelihood, and a round trip "
+            f"within {TOLERANCE:g} in float64; train anew with a lower train.lr, or with fewer layers"
+        )
+    model = make_model(trainer.recipe, trainer.material, progress, trainer.best, trainer.device)
+    _calibrate(trainer, model)
+    path = trainer.out / BEST
+    model.save(path)
+    best = progress.best
+    stopped_early = progress.step < trainer.recipe.train.steps
+    trainer.log.write(
+        "finished",
+        step=best.step,
+        nats=best.nats,
+        bits=best.bits,
+        stopped_early=stopped_early,
+        seconds=progress.seconds,
+    )
+    progress.finished = True
+    trainer.save()
+    trainer.emit(Finished(path, best.step, best.nats, best.bits, progress.seconds, stopped_early))
+    return model
+
+
+def _calibrate(trainer: Trainer, model: Model) -> None:
+    config, recordings = trainer.recipe.score, trainer.material.calibration
+    if not recordings:
+        return _without(trainer, "no recording is held back for it; see data.split.calibration")
+    try:
+        calibration = calibrate(model.flow, recordings, config, window=model.window)
+    except UsageError as error:
+        return _without(trainer, str(error))
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"{trainer.out}: out of memory while calibrating; lower score.batch (now {config.batch}), "
+            "then --resume"
+        ) from error
+    model.calibration = calibration
+    figures = (len(calibration), calibration.unit, calibration.attainable_rate)
+    trainer.emit(Calibrated(*figures))
+    trainer.log.write("calibrated", units=figures[0], unit=figures[1], attainable_rate=figures[2])
+
+
+def _without(trainer: Trainer, reason: str) -> None:
+    trainer.emit(Uncalibrated(reason))
+    trainer.log.write("uncalibrated", reason=reason)

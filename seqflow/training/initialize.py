@@ -1,0 +1,50 @@
+"""The start of a flow from the data: its whitening and scales, before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..data.batch import Batch
+from ..data.dataset import Windows
+from ..errors import UsageError
+from ..flow import Flow
+
+_MOST_WINDOWS = 512
+_MOST_SAMPLES = 1 << 22
+_BATCH = 64
+
+
+def initialize(flow: Flow, windows: Windows, device: torch.device) -> list[int]:
+    """Set the data-dependent parameters from up to 512 windows, evenly spaced over the training data.
+
+    Windows with missing samples take part only where whole ones are scarce. Long windows are fewer, so that
+    they fit in memory together. Returns the channels that never move in these windows; raises UsageError
+    where none does.
+    """
+    most = max(1, min(_MOST_WINDOWS, _MOST_SAMPLES // (windows.channels * windows.window)))
+    batch = _whole(list(windows.in_order(_BATCH, most)))
+    low, high = batch.x.amin(dim=(0, 2)), batch.x.amax(dim=(0, 2))
+    constant: list[int] = torch.nonzero(low == high).flatten().tolist()
+    if len(constant) == windows.channels:
+        raise UsageError("data: the training data are constant; there is nothing to learn from them")
+    batch = batch.to(device)
+    training = flow.training
+    flow.eval().initialize(batch.x, batch.context())
+    flow.train(training)
+    return constant
+
+
+def _whole(batches: Sequence[Batch]) -> Batch:
+    joined = Batch(
+        torch.cat([batch.x for batch in batches]),
+        torch.cat([batch.mask for batch in batches]),
+        torch.cat([batch.position for batch in batches]),
+        torch.cat([batch.step for batch in batches]),
+    )
+    whole = joined.mask.all(dim=1)
+    count = int(whole.sum())
+    if count < 32 and 4 * count < len(whole):
+        return joined
+    return Batch(joined.x[whole], joined.mask[whole], joined.position[whole], joined.step[whole])

@@ -1,0 +1,220 @@
+"""The loop: steps, validations and saves, until the steps, the patience or the user come to an end."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from ..checkpoint import write_checkpoint
+from ..data.batch import Batch
+from ..errors import Interrupted, ResourceError, SeqflowError
+from ..flow import Flow
+from ..model import BEST, LAST
+from ..objective import Loss
+from ..recipe import Recipe
+from ..runtime import out_of_memory, seed_step
+from .assemble import make_model
+from .board import Board
+from .ema import Average
+from .events import MicroBatch, OnEvent, Saved, Skipped, Step, Validated
+from .log import Log
+from .material import Material
+from .optimizer import gradient_norm, learning_rate, optimizer_tensors, set_learning_rate
+from .pace import Pace
+from .signals import Interrupts
+from .state import Progress, State, join, save_state
+from .step import accumulate
+from .validate import Validation, validate
+
+BAD_BATCH = "bad_batch.safetensors"
+
+T = TypeVar("T")
+
+
+@dataclass
+class Trainer:
+    """A training under way.
+
+    Attributes:
+        flow: its weights change; `average` follows them.
+        best: averaged weights of the best validation, on the CPU; empty before the first.
+        board: None for no TensorBoard.
+    """
+
+    recipe: Recipe
+    material: Material
+    out: Path
+    device: torch.device
+    flow: Flow
+    average: Average
+    optimizer: AdamW
+    progress: Progress
+    best: Mapping[str, Tensor]
+    log: Log
+    board: Board | None
+    emit: OnEvent
+    pace: Pace = field(default_factory=Pace)
+
+    def run(self) -> None:
+        """Train to the end. The state is saved after every validation, and once more before it stops.
+
+        Raises Interrupted after a signal, ResourceError where disk or memory are used up, SeqflowError after
+        too many steps in a row that are not finite, and InputError where a recording cannot be read.
+        """
+        config = self.recipe.train
+        if self.out_of_patience() or self.progress.step >= config.steps:
+            return
+        before = self.progress.seconds
+        batches = self.material.train.loader(self.progress.step, config.steps, config.batch, config.workers)
+        with Interrupts() as interrupts, closing(batches):  # type: ignore[type-var]
+            for batch in batches:
+                self._step(batch)
+                self.progress.seconds = before + self.pace.seconds
+                due = self.progress.step % config.validate_every == 0 or self.progress.step == config.steps
+                gained = due and self._validate()
+                if due or interrupts.asked:
+                    self.save()
+                if gained:
+                    self.save_best()
+                if interrupts.asked:
+                    raise Interrupted(
+                        f"{self.out}: interrupted after step {self.progress.step} of {config.steps}; "
+                        "--resume goes on from there"
+                    )
+                if self.out_of_patience():
+                    return
+
+    def out_of_patience(self) -> bool:
+        """Whether too many validations in a row brought nothing."""
+        patience = self.recipe.train.patience
+        return patience is not None and self.progress.without_gain >= patience
+
+    def save(self) -> None:
+        """Save the state."""
+        tensors = join(
+            flow=self.flow.state_dict(),
+            average=self.average.flow.state_dict(),
+            best=self.best,
+            optimizer=optimizer_tensors(self.optimizer, self.flow),
+        )
+        path = self.out / LAST
+        save_state(State(self.recipe, self.progress, self.log.sync(), tensors), path)
+        self.emit(Saved(self.progress.step, path))
+
+    def save_best(self) -> None:
+        """Write the model as it stands; the calibration comes at the end."""
+        model = make_model(self.recipe, self.material, self.progress, self.best, torch.device("cpu"))
+        model.save(self.out / BEST)
+
+    def _step(self, batch: Batch) -> None:
+        """Take one step, or skip it where it is not finite."""
+        config, index = self.recipe.train, self.progress.step
+        lr = learning_rate(index, config)
+        set_learning_rate(self.optimizer, lr)
+        on_device = batch.to(self.device)
+        loss = self._fitting(lambda size: self._gradients(on_device, size))
+        norm = gradient_norm(self.flow)
+        self.progress.step = index + 1
+        if not (math.isfinite(loss.nats) and bool(torch.isfinite(norm))):
+            self._skip(batch)
+            return
+        self.progress.bad_in_a_row = 0
+        if config.clip is not None:
+            nn.utils.clip_grads_with_norm_(self.flow.parameters(), config.clip, norm)
+        self.optimizer.step()
+        self.average.update(self.flow, index)
+        self.pace.step(loss.samples)
+        self._report(loss, lr, float(norm))
+
+    def _gradients(self, batch: Batch, size: int) -> Loss:
+        # The dither of a step depends on the step alone.
+        seed_step(self.recipe.seed, self.progress.step)
+        return accumulate(self.flow, batch, size)
+
+    def _report(self, loss: Loss, lr: float, norm: float) -> None:
+        config, step = self.recipe.train, self.progress.step
+        speed = self.pace.samples_per_second
+        eta = self.pace.eta(config.steps - step)
+        self.emit(Step(step, config.steps, loss.nats, loss.bits, lr, norm, speed, eta))
+        if step % config.log_every == 0 or step == config.steps:
+            figures = {"nats": loss.nats, "bits": loss.bits, "lr": lr, "grad_norm": norm}
+            self.log.write("step", step=step, **figures, samples_per_second=speed, seconds=self.pace.seconds)
+            if self.board is not None:
+                self.board.write(step, **{f"train_{name}": value for name, value in figures.items()})
+
+    def _skip(self, batch: Batch) -> None:
+        progress = self.progress
+        progress.bad += 1
+        progress.bad_in_a_row += 1
+        self.emit(Skipped(progress.step, progress.bad_in_a_row, progress.bad))
+        self.log.write("skipped", step=progress.step, in_a_row=progress.bad_in_a_row, total=progress.bad)
+        if progress.bad_in_a_row < self.recipe.train.max_bad_steps:
+            return
+        path = self.out / BAD_BATCH
+        tensors = {"x": batch.x, "mask": batch.mask, "position": batch.position, "step": batch.step}
+        write_checkpoint(path, tensors, {"format": "seqflow-batch", "after_steps": progress.step})
+        raise SeqflowError(
+            f"{path}: {progress.bad_in_a_row} steps in a row, up to step {progress.step}, had a loss or "
+            "gradient that is not finite; this is the last batch: look at the data, or train anew with a "
+            "lower train.lr"
+        )
+
+    def _validate(self) -> bool:
+        """Try the averaged weights; whether they are the best so far."""
+        progress = self.progress
+        found = self._fitting(
+            lambda size: validate(
+                self.average.flow,
+                self.material.valid,
+                step=progress.step,
+                size=size,
+                limit=self.recipe.train.validate_windows,
+                device=self.device,
+            )
+        )
+        self.pace.pause()
+        gained = found.fault is None and (progress.best is None or found.nats < progress.best.nats)
+        if gained:
+            progress.best, progress.without_gain = found, 0
+            self.best = self.average.tensors()
+        else:
+            progress.without_gain += 1
+        self._report_validation(found, gained)
+        return gained
+
+    def _report_validation(self, found: Validation, gained: bool) -> None:
+        self.emit(Validated(**asdict(found), best=gained, reason=found.fault))
+        self.log.write("validated", **asdict(found), best=gained, reason=found.fault)
+        if self.board is not None:
+            self.board.write(found.step, valid_nats=found.nats, valid_bits=found.bits)
+
+    def _fitting(self, work: Callable[[int], T]) -> T:
+        """The result of work(windows in a pass), with half as many as often as memory runs out."""
+        while True:
+            try:
+                return work(self.progress.micro_batch)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+            # Here the traceback, and what it held in memory, is gone.
+            gc.collect()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            size = self.progress.micro_batch
+            if size == 1:
+                raise ResourceError(
+                    f"{self.out}: out of memory with a single window of {self.recipe.data.window} samples; "
+                    "lower data.window, or make the model smaller"
+                )
+            self.progress.micro_batch = (size + 1) // 2
+            self.emit(MicroBatch(self.progress.step, self.progress.micro_batch))
+            self.log.write("micro_batch", step=self.progress.step, size=self.progress.micro_batch)

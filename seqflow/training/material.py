@@ -1,0 +1,103 @@
+"""What a training works on: windows to learn from, windows to validate on, recordings to calibrate with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..data.dataset import Windows
+from ..data.recording import Recording
+from ..data.split import split_recordings
+from ..errors import InputError, UsageError
+from ..recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Material:
+    """Data of a training.
+
+    Attributes:
+        train, valid: windows; those to train on are augmented.
+        calibration: held-back normal recordings; may be none.
+        fingerprint: hex digest of the contents and of their parting.
+        channel_names: (C) names of the columns; () where channels have no names.
+        rate: Hz; None for data without a clock.
+        step: quantisation step that all training recordings share, units of the data; None for no such step.
+        left_out: recordings that cannot be used, and why.
+    """
+
+    train: Windows
+    valid: Windows
+    calibration: Sequence[Recording]
+    fingerprint: str
+    channel_names: tuple[str, ...] = ()
+    rate: float | None = None
+    step: float | None = None
+    left_out: Sequence[InputError] = field(default=())
+
+
+def load_material(recipe: Recipe) -> Material:
+    """The data that a recipe names, parted by its rules. Raises what `split_recordings` does."""
+    parts = split_recordings(recipe)
+    return Material(
+        train=train_windows(recipe, parts.train),
+        valid=held_back_windows(recipe, parts.valid),
+        calibration=parts.calibration,
+        fingerprint=parts.fingerprint,
+        channel_names=parts.channel_names,
+        rate=parts.rate,
+        step=common_step(parts.train),
+        left_out=parts.skipped,
+    )
+
+
+def train_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Windows:
+    """Windows to learn from, as the recipe cuts and augments them."""
+    data = recipe.data
+    return Windows(
+        recordings,
+        window=data.window,
+        hop=data.hop or data.window,
+        short=data.short,
+        augment=data.augment,
+        seed=recipe.seed,
+        cache_mb=data.cache_mb if data.cache else 0,
+    )
+
+
+def held_back_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Windows:
+    """Windows to validate on: next to each other, unchanged."""
+    data = recipe.data
+    return Windows(
+        recordings,
+        window=data.window,
+        hop=data.window,
+        short=data.short,
+        seed=recipe.seed,
+        cache_mb=data.cache_mb if data.cache else 0,
+    )
+
+
+def common_step(recordings: Sequence[Recording]) -> float | None:
+    """The quantisation step of all recordings, units of the data; None where one has none or another."""
+    steps = {recording.step for recording in recordings}
+    return steps.pop() if len(steps) == 1 else None
+
+
+def check_material(recipe: Recipe, material: Material) -> None:
+    """Raise UsageError where there is too little to train or to validate with."""
+    window = recipe.data.window
+    if not len(material.train):
+        raise UsageError(
+            f"data: no training recording is as long as a window of {window} samples; lower data.window, "
+            "set data.short to pad, or add data"
+        )
+    if not len(material.valid):
+        raise UsageError(
+            f"data.split.valid: leaves no window of {window} samples to validate on; raise it, or add data"
+        )
+    if len(material.train) < recipe.train.batch:
+        raise UsageError(
+            f"train.batch: {recipe.train.batch} windows are more than the {len(material.train)} there are to "
+            "train on; lower train.batch or data.hop, or add data"
+        )

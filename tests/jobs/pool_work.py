@@ -1,0 +1,36 @@
+"""Work for the processes of test_pool: some of it kills them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from seqflow.errors import ResourceError
+from seqflow.jobs.pool import Work
+
+
+def start(fault: str = "") -> Work:
+    if fault == "exit":
+        os._exit(7)
+    if fault == "refuse":
+        raise ResourceError("no room")
+
+    def work(task: Any) -> Any:
+        match task:
+            case "segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "exit":
+                os._exit(3)
+            case "hang":
+                time.sleep(600)
+            case "nap":
+                time.sleep(1.0)
+            case "full":
+                raise ResourceError("disk full")
+            case "bug":
+                raise KeyError("oops")
+        return {"twice": task * 2, "process": os.getpid()}
+
+    return work

@@ -1,0 +1,62 @@
+"""Drawn sequences: of the model's distribution, each of its own seed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toys import toy_model
+
+from seqflow.bijections import Chain, Dequantize, Standardize
+from seqflow.distributions import Normal
+from seqflow.errors import UsageError
+from seqflow.flow import Flow
+from seqflow.sampling import draw
+
+
+def scaled(mean: float, deviation: float) -> Flow:
+    """Independent normal samples."""
+    standardize = Standardize(1)
+    standardize.mean.fill_(mean)
+    standardize.scale.fill_(deviation)
+    return Flow(Chain([Dequantize(), standardize]), Normal(1), 1).eval()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
+def test_they_have_the_moments_of_the_model(temperature: float) -> None:
+    (drawn,) = draw(scaled(3.0, 2.0), 1, 40_000, temperature=temperature)
+    assert drawn.values.mean().item() == pytest.approx(3.0, abs=0.05)
+    assert drawn.values.std().item() == pytest.approx(2.0 * temperature, rel=0.02, abs=1e-6)
+
+
+def test_they_lie_on_the_lattice_of_the_step() -> None:
+    (drawn,) = draw(scaled(0.0, 1.0), 1, 1000, step=0.25)
+    assert torch.equal(drawn.values, torch.round(drawn.values * 4) / 4)
+    (free,) = draw(scaled(0.0, 1.0), 1, 1000)
+    assert not torch.equal(free.values, torch.round(free.values * 4) / 4)
+
+
+def test_each_has_a_seed_of_its_own() -> None:
+    flow = toy_model().flow
+    few = [drawn.values for drawn in draw(flow, 2, 64, seed=1)]
+    many = [drawn.values for drawn in draw(flow, 3, 64, seed=1)]
+    other = [drawn.values for drawn in draw(flow, 2, 64, seed=2)]
+    assert all(torch.equal(one, same) for one, same in zip(few, many, strict=False))
+    assert not torch.equal(few[0], few[1]) and not torch.equal(few[0], other[0])
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 129])
+def test_any_length(length: int) -> None:
+    (drawn,) = draw(toy_model().flow, 1, length)
+    assert drawn.values.shape == (1, length) and drawn.redrawn == 0
+
+
+def test_arguments_are_checked_before_anything_is_drawn() -> None:
+    flow = scaled(0.0, 1.0)
+    for arguments in ({"n": 0, "length": 1}, {"n": 1, "length": 0}):
+        with pytest.raises(UsageError, match="at least 1"):
+            draw(flow, **arguments)
+    for temperature in (-0.1, 11.0, float("nan")):
+        with pytest.raises(UsageError, match="temperature"):
+            draw(flow, 1, 1, temperature=temperature)
+    with pytest.raises(UsageError, match="seed"):
+        draw(flow, 1, 1, seed=1 << 63)

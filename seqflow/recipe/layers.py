@@ -13,7 +13,7 @@ Taps = Annotated[int, Field(ge=1, le=1 << 16)]
 Budget = Annotated[float, Field(gt=0.0, le=8.0)]
 LogScale = Annotated[float, Field(gt=0.0, le=10.0)]
 Odd = Annotated[int, Field(ge=1, le=4097)]
-GateName = Literal["piecewise", "slog", "asinh", "sqrt", "boxcox", "cauchy"]
+GateName = Literal["piecewise", "slog", "asinh", "sqrt", "boxcox", "cauchy", "l2"]
 
 _TAPS = "Number of cepstral coefficients: the spectral resolution of the filter."
 _BUDGET = "Largest gain or loss at any frequency, nepers: bounds the round-trip error."
@@ -97,7 +97,7 @@ class CircularConvConfig(Config):
 
     kind: Literal["circular_conv"]
     taps: Taps = Field(16, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
+    budget: Budget = Field(0.25, description=_BUDGET)
 
 
 class SymmetricConvConfig(Config):
@@ -108,7 +108,7 @@ class SymmetricConvConfig(Config):
     boundary: Literal["half", "whole"] = Field(
         "half", description="Mirror between samples (the end sample counts twice) or at a sample."
     )
-    budget: Budget = Field(1.0, description=_BUDGET)
+    budget: Budget = Field(0.25, description=_BUDGET)
 
 
 class CausalConvConfig(Config):
@@ -116,7 +116,7 @@ class CausalConvConfig(Config):
 
     kind: Literal["causal_conv"]
     taps: Taps = Field(16, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
+    budget: Budget = Field(0.25, description=_BUDGET)
 
 
 class MultichannelConvConfig(Config):
@@ -124,7 +124,7 @@ class MultichannelConvConfig(Config):
 
     kind: Literal["multichannel_conv"]
     taps: Taps = Field(8, description=_TAPS)
-    budget: Budget = Field(1.0, description=_BUDGET)
+    budget: Budget = Field(0.25, description=_BUDGET)
 
 
 class _Coupling(Config):

@@ -54,7 +54,8 @@ def demo(
         [
             ("model", str(made.run)),
             ("recordings", str(made.recordings)),
-            ("scores and figures", str(made.tables)),
-            ("samples", str(made.samples.figure.parent)),
+            ("scores", str(made.tables / "scores.csv")),
+            ("the fault, found", str(made.tables / "figures" / "01-quiet-with-fault.csv.png")),
+            ("drawn waves", str(made.samples.figure)),
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,15 @@ class Demo:
 
 
 def run_demo(
-    out: Path, *, device: str = "auto", on_event: Callable[[Event | Stage], None] | None = None
+    out: Path,
+    *,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    on_event: Callable[[Event | Stage], None] | None = None,
 ) -> Demo:
     """Train, score and sample into the folder `out`; a finished training there is used again.
 
+    `overrides` change the recipe, `key.key=value`: fewer steps, say.
     The data is the recording `data3.csv` of the package heartpy, which is read and never imported. Raises
     UsageError where that package is not installed, and what training, scoring and sampling raise.
     """
@@ -72,7 +77,7 @@ def run_demo(
     tell = on_event or (lambda event: None)
     source = pulse_wave()
     tell(Stage("Train on a real pulse wave: finger, one person, 11 minutes"))
-    recipe = load(RECIPE, [f"data.root={source.parent}"])
+    recipe = load(RECIPE, [f"data.root={source.parent}", *overrides])
     run = out / "run"
     model = train(recipe, run, resume=run.exists(), device=device, on_event=on_event)
     tell(Stage("Score three stretches that it has never seen"))

@@ -121,6 +121,8 @@ def build_conditioner(
                 growth=config.growth,
                 skip_kernel=config.skip_kernel,
                 level_scales=config.level_scales,
+                normalized=config.normalized,
+                gated=config.gated,
                 autocast=autocast,
             )
 
@@ -222,6 +224,7 @@ class _Builder:
                     taps=config.taps,
                     boundary=config.boundary,
                     conv=config.conv,
+                    local_taps=config.local_taps,
                     scale_shift=config.scale_shift,
                     gate=config.gate,
                     gate_per=config.gate_per,
@@ -235,6 +238,8 @@ class _Builder:
                     boundary=config.boundary,
                     order=config.order,
                     conv=config.conv,
+                    local_taps=config.local_taps,
+                    local_budget=config.local_budget,
                     scale_shift=config.scale_shift,
                     gate=config.gate,
                     gate_per=config.gate_per,

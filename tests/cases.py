@@ -191,6 +191,8 @@ _COUPLINGS = [
     _conf("gate-per-window", gate="piecewise", gate_per="window", gate_knots=4),
     _conf("conv-only", scale_shift=False),
     _conf("gate-only", conv=False, scale_shift=False, gate="piecewise"),
+    _conf("local", local_taps=3, gate="piecewise", swap=True),
+    _conf("local-only", conv=False, local_taps=20, scale_shift=False, local_budget=1.0),
     _conf("condition", 2, condition_size=3, gate="piecewise"),
 ]
 

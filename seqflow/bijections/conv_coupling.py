@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..ops.local_filter import bounded_taps, local_filter, local_filter_inverse
 from .cepstral import Boundary, cepstral_conv, check_boundary, lag_count, within_budget
 from .coupling import Coupling, bounded, coupling_sizes
 from .gate import GateFunction, GateKind
@@ -23,7 +24,8 @@ class ConvCoupling(Coupling):
     where its part stands. The parts run in `order` and backwards in the inverse; each can be left out.
 
     * conv: one kernel for each example and channel, exp of a cepstrum from the conditioner's pooled output,
-      limited to |log H| <= budget. Its determinant belongs to the window.
+      limited to |log H| <= budget. Its determinant belongs to the window. With `local_taps`, a filter follows
+      that looks back so many steps and whose taps change from step to step; its determinant is one.
     * scale_shift: x·exp(s) + t at every step, s = max·tanh(raw/max).
     * gate: a `GateFunction` at every step, or one for each example and channel (`gate_per="window"`).
 
@@ -37,12 +39,14 @@ class ConvCoupling(Coupling):
         taps: K cepstral taps of the kernels.
         boundary: see `Boundary`.
         order: the parts in the order they run; those switched off are passed over.
-        conv: whether to convolve.
+        conv: whether to convolve by a kernel for the whole window.
+        local_taps: taps of the filter that changes from step to step; 0 leaves it out.
         scale_shift: whether to scale and shift.
         gate: kind of the gate, None for no gate.
         gate_per: "step" or "window".
         max_log_scale: bound on s.
         budget: bound on |log H| of the kernels, in nats.
+        local_budget: bound on the log gain of the inverse of the local filter, in nats, see `bounded_taps`.
         gate_knots, gate_bound, gate_strength: see `GateFunction`.
 
     Raises ValueError where no part is left, or `order` misses one that is on.
@@ -58,11 +62,13 @@ class ConvCoupling(Coupling):
         boundary: Boundary = "circular",
         order: Sequence[Part] = ORDER,
         conv: bool = True,
+        local_taps: int = 0,
         scale_shift: bool = True,
         gate: GateKind | None = None,
         gate_per: Literal["step", "window"] = "step",
         max_log_scale: float = 2.0,
         budget: float = 1.0,
+        local_budget: float = 3.0,
         gate_knots: int = 9,
         gate_bound: float = 4.0,
         gate_strength: float = 2.0,
@@ -73,15 +79,24 @@ class ConvCoupling(Coupling):
             taps=taps,
             boundary=boundary,
             conv=conv,
+            local_taps=local_taps,
             scale_shift=scale_shift,
             gate=gate,
             gate_per=gate_per,
             gate_knots=gate_knots,
         )
         super().__init__(channels, conditioner, counts, swap)
-        if max_log_scale <= 0 or budget <= 0:
-            raise ValueError(f"max_log_scale and budget must be positive, got {max_log_scale} and {budget}")
-        self.order = _parts_in_use(order, conv=conv, scale_shift=scale_shift, gate=gate is not None)
+        if min(max_log_scale, budget, local_budget) <= 0:
+            raise ValueError(
+                "max_log_scale, budget and local_budget must be positive, "
+                f"got {max_log_scale}, {budget} and {local_budget}"
+            )
+        on = {"conv": conv or local_taps > 0, "scale_shift": scale_shift, "gate": gate is not None}
+        self.order = _parts_in_use(order, **on)
+        self.conv = conv
+        self.local_taps = local_taps
+        self.local_budget = local_budget
+        self.points = 2 * self.changed * scale_shift
         self.boundary: Boundary = boundary
         self.taps = taps
         self.gate_per = gate_per
@@ -99,6 +114,7 @@ class ConvCoupling(Coupling):
         taps: int = 8,
         boundary: Boundary = "circular",
         conv: bool = True,
+        local_taps: int = 0,
         scale_shift: bool = True,
         gate: GateKind | None = None,
         gate_per: Literal["step", "window"] = "step",
@@ -109,9 +125,11 @@ class ConvCoupling(Coupling):
         check_boundary(boundary)
         if gate_per not in ("step", "window"):
             raise ValueError(f"gate_per must be step or window, got {gate_per!r}")
+        if local_taps < 0:
+            raise ValueError(f"local_taps must not be negative, got {local_taps}")
         changed = coupling_sizes(channels, swap)[1]
         gates = GateFunction(gate, knots=gate_knots).count if gate else 0
-        pointwise = 2 * scale_shift + (gates if gate_per == "step" else 0)
+        pointwise = 2 * scale_shift + local_taps + (gates if gate_per == "step" else 0)
         pooled = (lag_count(boundary, taps) if conv else 0) + (gates if gate_per == "window" else 0)
         return changed * pointwise, changed * pooled
 
@@ -127,8 +145,7 @@ class ConvCoupling(Coupling):
         share, whole = x.new_zeros(x.shape[0], x.shape[-1]), x.new_zeros(x.shape[0])
         for part in reversed(self.order) if inverse else self.order:
             if part == "conv":
-                cepstrum = self._cepstrum(pooled)
-                x, term = cepstral_conv(x, -cepstrum if inverse else cepstrum, self.boundary, self.budget)
+                x, term = self._convolve(x, pointwise, pooled, inverse)
                 whole = whole + term
             elif part == "scale_shift":
                 raw, shift = pointwise[:, : 2 * self.changed].chunk(2, dim=1)
@@ -141,6 +158,23 @@ class ConvCoupling(Coupling):
                 x, log_slope = run(x, self._gate_raw(pointwise, pooled))
                 share = share + log_slope.sum(1)
         return x, share, whole
+
+    def _convolve(self, x: Tensor, pointwise: Tensor, pooled: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+        """The kernel of the window, then the local filter; log|det| (B,)."""
+        log_det = x.new_zeros(x.shape[0])
+        if self.local_taps and inverse:
+            x = local_filter_inverse(x, self._taps(pointwise))
+        if self.conv:
+            cepstrum = self._cepstrum(pooled)
+            x, log_det = cepstral_conv(x, -cepstrum if inverse else cepstrum, self.boundary, self.budget)
+        if self.local_taps and not inverse:
+            x = local_filter(x, self._taps(pointwise))
+        return x, log_det
+
+    def _taps(self, pointwise: Tensor) -> Tensor:
+        """Limited taps of the local filter (B, C2, K, T): they follow scale and shift."""
+        raw = pointwise[:, self.points : self.points + self.changed * self.local_taps]
+        return bounded_taps(torch.unflatten(raw, 1, (self.changed, self.local_taps)), self.local_budget)
 
     def _cepstrum(self, pooled: Tensor) -> Tensor:
         """Limited cepstra (B, C2, lags)."""

@@ -15,9 +15,12 @@ class ConvConditioner(nn.Module):
 
     The input x (B, C, T) is joined by its logarithmic level log(ε + x²)/2 per sample, smoothed at several
     scales: level is what a non-stationary signal needs most and what a plain convolution of x cannot express.
-    A stack of residual blocks (dilated convolution, gated by a sigmoid, 1x1) follows. A linear skip takes the
-    signal itself to the output by a wide convolution, so that linear prediction needs no hidden unit. All
-    output layers start at zero: the coupling starts as the identity.
+    `normalized` adds the signal divided by its level, so that the shape of a quiet stretch is seen as well as
+    that of a loud one. A stack of residual blocks (dilated convolution, gated by a sigmoid or not, 1x1)
+    follows. A linear skip takes the signal itself to the output by a wide convolution, so that linear
+    prediction needs no hidden unit. All output layers start at zero: the coupling starts as the identity.
+
+    Inside, features lie channels last, (B, F, 1, T): on a CPU that takes half the time.
 
     Args:
         in_channels: C, channels of the untouched half.
@@ -29,6 +32,8 @@ class ConvConditioner(nn.Module):
         growth: factor from one block's dilation to the next.
         skip_kernel: odd length of the linear skip; 0 leaves it out.
         level_scales: odd lengths of the moving averages of the level; () leaves the level out.
+        normalized: join x divided by its level at the middle one of the scales.
+        gated: silu(a)·sigmoid(b) in the blocks; otherwise silu(a), at half the cost.
         condition_size: K, width of a condition (B, K); 0 takes none.
         autocast: dtype the network computes in; None for the dtype of the input. The flow itself never
             leaves its dtype.
@@ -46,6 +51,8 @@ class ConvConditioner(nn.Module):
         growth: int = 2,
         skip_kernel: int = 17,
         level_scales: tuple[int, ...] = (1, 9, 65),
+        normalized: bool = False,
+        gated: bool = True,
         condition_size: int = 0,
         autocast: torch.dtype | None = None,
     ) -> None:
@@ -55,17 +62,22 @@ class ConvConditioner(nn.Module):
                 raise ValueError(f"{name} must be odd and positive, got {length}")
         if any(scale % 2 != 1 or scale < 1 for scale in level_scales):
             raise ValueError(f"level_scales must be odd and positive, got {level_scales}")
+        if normalized and not level_scales:
+            raise ValueError("a normalized copy needs a level to divide by: give level_scales")
         self.level_scales = tuple(level_scales)
+        self.normalized = normalized
+        self.gated = gated
         self.pooled = pooled
         self.autocast = autocast
-        features = in_channels * (1 + len(level_scales))
+        features = in_channels * (1 + len(level_scales) + normalized)
+        width = 2 * hidden if gated else hidden
         self.enter = nn.Conv1d(features, hidden, kernel, padding=kernel // 2)
         self.blocks = nn.ModuleList(
-            nn.Conv1d(hidden, 2 * hidden, kernel, padding=kernel // 2 * growth**i, dilation=growth**i)
+            nn.Conv1d(hidden, width, kernel, padding=kernel // 2 * growth**i, dilation=growth**i)
             for i in range(layers)
         )
         self.mixes = nn.ModuleList(nn.Conv1d(hidden, hidden, 1) for _ in range(layers))
-        self.condition = nn.Linear(condition_size, 2 * hidden * layers) if condition_size else None
+        self.condition = nn.Linear(condition_size, width * layers) if condition_size else None
         self.head = _zero(nn.Conv1d(hidden, pointwise, 1))
         self.pooled_head = (
             _zero(nn.Linear(hidden + len(level_scales) * in_channels, pooled)) if pooled else None
@@ -88,21 +100,30 @@ class ConvConditioner(nn.Module):
         levels = self._levels(x)
         enabled = self.autocast is not None
         with torch.autocast(x.device.type, dtype=self.autocast if enabled else None, enabled=enabled):
-            features = torch.cat([x, *levels], dim=1)
-            h = self.enter(features)
+            features = _channels_last(torch.cat([x, *levels, *self._normalized(x, levels)], dim=1))
+            h = _convolve(self.enter, features)
             shifts = self._shifts(condition)
             for block, mix, shift in zip(self.blocks, self.mixes, shifts, strict=True):
-                a, b = block(h).add(shift).chunk(2, dim=1)
-                h = h + mix(F.silu(a) * torch.sigmoid(b))
-            pointwise = self.head(F.silu(h))
+                h = h + _convolve(mix, self._activate(_convolve(block, h) + shift))
+            h = F.silu(h)
+            pointwise = _convolve(self.head, h)
             if self.skip is not None:
-                pointwise = pointwise + self.skip(features)
+                pointwise = pointwise + _convolve(self.skip, features)
             if self.pooled_head is None:
                 pooled = x.new_zeros(x.shape[0], 0)
             else:
-                summary = torch.cat([F.silu(h).mean(-1), *(level.mean(-1) for level in levels)], dim=1)
+                summary = torch.cat([h.mean((2, 3)), *(level.mean(-1) for level in levels)], dim=1)
                 pooled = self.pooled_head(summary)
-        return pointwise.to(x.dtype), pooled.to(x.dtype)
+        return pointwise.squeeze(2).to(x.dtype), pooled.to(x.dtype)
+
+    def _activate(self, h: Tensor) -> Tensor:
+        if not self.gated:
+            return F.silu(h)
+        a, b = h.chunk(2, dim=1)
+        return F.silu(a) * torch.sigmoid(b)
+
+    def _normalized(self, x: Tensor, levels: list[Tensor]) -> list[Tensor]:
+        return [x * torch.exp(-levels[len(levels) // 2])] if self.normalized else []
 
     def _levels(self, x: Tensor) -> list[Tensor]:
         """Logarithm of the moving standard deviation of x, at each scale."""
@@ -112,7 +133,22 @@ class ConvConditioner(nn.Module):
     def _shifts(self, condition: Tensor | None) -> list[Tensor | float]:
         if self.condition is None or condition is None:
             return [0.0] * len(self.blocks)
-        return list(self.condition(condition).unsqueeze(-1).chunk(len(self.blocks), dim=1))
+        return list(self.condition(condition)[..., None, None].chunk(len(self.blocks), dim=1))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """(B, F, T) -> (B, F, 1, T) with the features of a step side by side in memory."""
+    return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def _convolve(layer: nn.Module, x: Tensor) -> Tensor:
+    """A one-dimensional convolution layer on features (B, F, 1, T) that lie channels last."""
+    assert isinstance(layer, nn.Conv1d)
+    weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    # Every layer here keeps the length: half its reach on either side.
+    dilation = layer.dilation[0]
+    padding = layer.kernel_size[0] // 2 * dilation
+    return F.conv2d(x, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
 
 
 def _moving_average(x: Tensor, length: int) -> Tensor:

@@ -40,17 +40,27 @@ class ConvConditionerConfig(Config):
     level_scales: Annotated[tuple[Odd, ...], Field(strict=False)] = Field(
         (1, 9, 65), description="Lengths of the moving averages of the level, samples; odd. []: no level."
     )
+    normalized: bool = Field(
+        False,
+        description="Show the network the signal divided by its level at the middle scale as well: quiet "
+        "stretches have a shape too.",
+    )
+    gated: bool = Field(
+        True, description="Gate the residual blocks by a sigmoid. false: about half the work."
+    )
 
     @model_validator(mode="after")
-    def _odd(self) -> ConvConditionerConfig:
-        refuse(self._even())
+    def _between_keys(self) -> ConvConditionerConfig:
+        refuse(self._problems())
         return self
 
-    def _even(self) -> Iterator[Problem]:
+    def _problems(self) -> Iterator[Problem]:
         if self.kernel % 2 == 0:
             yield ("kernel",), f"must be odd; nearest {self.kernel + 1}"
         if self.skip_kernel and self.skip_kernel % 2 == 0:
             yield ("skip_kernel",), f"must be odd, or 0 for none; nearest {self.skip_kernel + 1}"
+        if self.normalized and not self.level_scales:
+            yield ("normalized",), "needs a level to divide by: give level_scales"
         for index, scale in enumerate(self.level_scales):
             if scale % 2 == 0:
                 yield ("level_scales", index), f"must be odd; nearest {scale + 1}"
@@ -148,6 +158,16 @@ class ConvCouplingConfig(_Coupling):
         ("conv", "scale_shift", "gate"), description="Order of the three steps."
     )
     conv: bool = Field(True, description="Filter per window.")
+    local_taps: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Coefficients of a filter that looks back and changes from sample to sample, behind that "
+        "of the window. 0: none.",
+    )
+    local_budget: Budget = Field(
+        3.0, description="Largest gain of the inverse of the filter per sample, nepers."
+    )
     scale_shift: bool = Field(True, description="Scale and shift per sample.")
     gate: GateName | None = Field(None, description="Family of point-wise curves. null: none.")
     gate_per: Literal["step", "window"] = Field(
@@ -167,7 +187,7 @@ class ConvCouplingConfig(_Coupling):
     def _problems(self) -> Iterator[Problem]:
         if sorted(self.order) != ["conv", "gate", "scale_shift"]:
             yield ("order",), "must hold conv, scale_shift and gate once each"
-        if not (self.conv or self.scale_shift or self.gate):
+        if not (self.conv or self.local_taps or self.scale_shift or self.gate):
             yield ("conv",), "with scale_shift and gate off the coupling does nothing: turn one on"
 
 

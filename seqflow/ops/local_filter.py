@@ -1,0 +1,62 @@
+"""A filter that changes from step to step and looks only back: y[t] = x[t] + sum_k h_k[t] x[t - k].
+
+Shapes: x (B, C, T); taps h (B, C, K, T) for lags 1..K. The matrix of the map is lower triangular with ones on
+its diagonal: log|det| = 0 whatever the taps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Steps solved for together: one small triangular system each.
+_BLOCK = 64
+
+
+def bounded_taps(raw: Tensor, budget: float) -> Tensor:
+    """h = raw·min(1, b / sum_k |raw_k|) with b = 1 - exp(-budget), at every step of (B, C, K, T).
+
+    Then the filter amplifies no signal (in its largest value) by more than 2, and its inverse none by more
+    than exp(budget): it cannot run away.
+    """
+    bound = -torch.expm1(torch.tensor(-budget, dtype=torch.float64)).item()
+    return raw * (bound / raw.abs().sum(2, keepdim=True).clamp(min=bound))
+
+
+def local_filter(x: Tensor, taps: Tensor) -> Tensor:
+    """Filter x by the taps of every step; silent before the first sample. (B, C, T)."""
+    count, length = taps.shape[2], x.shape[-1]
+    padded = F.pad(x, (count, 0))
+    y = x
+    for lag in range(1, count + 1):
+        y = y + taps[:, :, lag - 1] * padded[..., count - lag : count - lag + length]
+    return y
+
+
+def local_filter_inverse(y: Tensor, taps: Tensor) -> Tensor:
+    """The x with `local_filter(x, taps)` = y, block after block."""
+    count, length = taps.shape[2], y.shape[-1]
+    past = y.new_zeros(*y.shape[:-1], count)
+    blocks = []
+    for start in range(0, length, _BLOCK):
+        here = taps[..., start : start + _BLOCK]
+        size = here.shape[-1]
+        # What the steps before the block add to it.
+        carried = local_filter(F.pad(past, (0, size)), F.pad(here, (count, 0)))[..., count:]
+        rest = y[..., start : start + _BLOCK] - carried
+        x = torch.linalg.solve_triangular(_matrix(here), rest.unsqueeze(-1), upper=False, unitriangular=True)
+        blocks.append(x.squeeze(-1))
+        past = torch.cat((past, blocks[-1]), -1)[..., size:]
+    return torch.cat(blocks, -1)
+
+
+def _matrix(taps: Tensor) -> Tensor:
+    """The matrix (B, C, L, L) of the filter on a block of L steps that nothing precedes."""
+    count, size = taps.shape[2:]
+    step = torch.arange(size, device=taps.device)
+    lag = step.unsqueeze(1) - step
+    # Row t of the table: lag 0 (the solver takes a one for it), the taps of step t, a zero beyond.
+    table = F.pad(taps, (0, 0, 1, 1)).transpose(2, 3)
+    index = lag.clamp(min=0, max=count + 1).expand(*taps.shape[:2], size, size)
+    return table.gather(-1, index)

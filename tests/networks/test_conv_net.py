@@ -1,0 +1,72 @@
+"""The conditioner: what it computes, what it sees of quiet signals, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from seqflow.networks import ConvConditioner
+
+
+def randomized(**options: object) -> ConvConditioner:
+    torch.manual_seed(0)
+    net = ConvConditioner(2, 3, 4, hidden=6, layers=2, kernel=3, skip_kernel=5, **options).double()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return net
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("normalized", [True, False])
+def test_the_network_is_what_its_layers_say(gated: bool, normalized: bool) -> None:
+    net = randomized(gated=gated, normalized=normalized, level_scales=(1, 5))
+    x = torch.randn(2, 2, 31, dtype=torch.float64)
+    pointwise, pooled = net(x)
+    power = [x.square(), F.avg_pool1d(x.square(), 5, 1, 2, count_include_pad=False)]
+    levels = [0.5 * torch.log(p + 1e-4) for p in power]
+    features = torch.cat([x, *levels, *([x / levels[1].exp()] if normalized else [])], 1)
+    h = net.enter(features)
+    for block, mix in zip(net.blocks, net.mixes, strict=True):
+        inner = block(h)
+        if gated:
+            a, b = inner.chunk(2, 1)
+            h = h + mix(F.silu(a) * torch.sigmoid(b))
+        else:
+            h = h + mix(F.silu(inner))
+    assert net.skip is not None
+    assert net.pooled_head is not None
+    assert (net.head(F.silu(h)) + net.skip(features) - pointwise).abs().max() < 1e-12
+    summary = torch.cat([F.silu(h).mean(-1), *(level.mean(-1) for level in levels)], 1)
+    assert (net.pooled_head(summary) - pooled).abs().max() < 1e-12
+
+
+def test_it_starts_at_zero_and_may_do_without_everything() -> None:
+    net = ConvConditioner(1, 2, level_scales=(), skip_kernel=0, layers=0)
+    pointwise, pooled = net(torch.randn(3, 1, 8))
+    assert pointwise.shape == (3, 2, 8)
+    assert pooled.shape == (3, 0)
+    assert pointwise.abs().max() == 0
+
+
+def test_the_normalized_copy_shows_the_shape_of_a_quiet_signal() -> None:
+    net = ConvConditioner(1, 1, level_scales=(1, 17), normalized=True)
+    x = torch.sin(0.7 * torch.arange(200.0)).view(1, 1, -1)
+    loud, quiet = (net._normalized(a * x, net._levels(a * x))[0] for a in (1.0, 0.1))
+    assert (loud - quiet).abs().max() < 0.03
+    assert quiet.abs().max() > 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"kernel": 4}, "kernel"),
+        ({"skip_kernel": 2}, "skip_kernel"),
+        ({"level_scales": (2,)}, "level_scales"),
+        ({"level_scales": (), "normalized": True}, "level_scales"),
+    ],
+)
+def test_it_refuses(options: dict[str, object], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ConvConditioner(1, 1, **options)  # type: ignore[arg-type]

@@ -138,7 +138,7 @@ def number(value: float | None, digits: int = 3) -> str:
     """A number for people; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:.{digits}f}"
+    return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.3e}"
 
 
 def clock(seconds: float | None) -> str:

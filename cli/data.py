@@ -115,7 +115,13 @@ def show_found(found: Sequence[Found]) -> None:
         if one.detail:
             console.note(f"{one.path}: {one.status}: {one.detail}")
         if one.constant:
-            console.note(f"{one.path}: constant channels: {', '.join(one.constant)}")
+            console.note(f"{one.path}: {constant(one.constant)}")
+
+
+def constant(names: Sequence[str]) -> str:
+    """Which channels never move."""
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"channel {shown} holds one value" if len(names) == 1 else f"channels {shown} hold one value each"
 
 
 @app.command(

@@ -26,6 +26,8 @@ def info(run: RunArgument, json: JsonOption = False) -> None:
 
 
 def _rows(found: Info) -> Iterator[tuple[str, str]]:
+    from seqflow.scoring.fuse import rate_text
+
     recipe = found.recipe
     yield "model", f"{found.path}, {found.size} bytes"
     yield "sha256", found.sha256
@@ -47,7 +49,7 @@ def _rows(found: Info) -> Iterator[tuple[str, str]]:
         yield (
             "alarms",
             f"at most {calibration.alarm_rate:g} false ones per {calibration.unit} (by the recipe); from "
-            f"{calibration.attainable_rate:.3g} on can be promised",
+            f"{rate_text(calibration.attainable_rate)} on can be promised",
         )
     for name, value in found.training.items():
         yield name.replace("_", " "), _figure(value)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -88,8 +91,9 @@ def run(args: Sequence[str] | None = None) -> int:
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
     console.prepare()
     try:
-        code = int(app(words, prog_name="seqflow", standalone_mode=False) or 0)
-        sys.stdout.flush()
+        with _terminable():
+            code = int(app(words, prog_name="seqflow", standalone_mode=False) or 0)
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (console.ReaderGoneError, BrokenPipeError):
@@ -105,6 +109,20 @@ def run(args: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         console.note("seqflow: interrupted")
     return code
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is half written goes, and worker processes with it."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _failure(error: Exception) -> tuple[list[str], int]:

@@ -116,12 +116,24 @@ def show_scores(scores: Sequence[FileScore]) -> None:
 
 
 def worst(one: FileScore) -> str:
-    """The worst interval: seconds, or samples without a rate."""
+    """The worst interval: samples without a rate, else seconds; days and hours where it lies hours in."""
     if one.worst_start is None or one.worst_end is None:
         return "-"
     if one.rate is None:
         return f"{one.worst_start:.0f}-{one.worst_end:.0f}"
-    return f"{one.worst_start:.3f}-{one.worst_end:.3f} s"
+    if one.worst_end < 3600.0:
+        return f"{one.worst_start:.3f}-{one.worst_end:.3f} s"
+    return f"{moment(one.worst_start, one.rate)}-{moment(one.worst_end, one.rate)}"
+
+
+def moment(seconds: float, rate: float) -> str:
+    """A time as `1d 02:03:04`, with thousandths where there is more than a sample a second."""
+    digits = 3 if rate > 1.0 else 0
+    days, rest = divmod(round(seconds, digits), 86400.0)
+    hours, rest = divmod(rest, 3600.0)
+    minutes, rest = divmod(rest, 60.0)
+    width = 3 + digits if digits else 2
+    return f"{days:.0f}d " * (days > 0) + f"{hours:02.0f}:{minutes:02.0f}:{rest:0{width}.{digits}f}"
 
 
 def count(scores: Sequence[FileScore]) -> str:

@@ -111,6 +111,7 @@ def likelihood(bits: float | None, nats: float) -> str:
 
 def sentence(event: Event) -> str:
     """A line on an event, for people; empty for those that need none."""
+    from seqflow.scoring.fuse import rate_text
     from seqflow.training import events
 
     match event:
@@ -135,10 +136,9 @@ def sentence(event: Event) -> str:
                 f"{event.round_trip_float32:.1e}{fit}"
             )
         case events.Calibrated():
-            return (
-                f"calibrated on {event.units} {event.unit}s: false alarms from "
-                f"{event.attainable_rate:.3g} on can be promised"
-            )
+            units = f"{event.units} {event.unit}{'s' * (event.units != 1)}"
+            rate = rate_text(event.attainable_rate)
+            return f"calibrated on {units}: false alarms from {rate} on can be promised"
         case events.Uncalibrated():
             return f"not calibrated: {event.reason}"
         case _:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,34 +51,49 @@ _MOST_UNITS = 200
 _RANGE_DB = 80.0
 
 
-def localisation_figure(recording: Recording, score: FileScore, path: Path) -> None:
+def localisation_figure(recording: Recording, score: FileScore, path: Path, *, context: int = 0) -> None:
     """The samples of a recording, its per-sample score with the worst interval shaded, and its spectrogram.
 
-    `score` holds the per-sample `arrays` of this recording. The track is `local` where there is one, else
+    `score` holds the per-sample `arrays` of this recording. The track is `place` where there is one, else
     `nll`. The spectrogram is the mean power over channels, in dB, and left out for recordings of fewer than
-    128 samples. Raises ValueError where the arrays are missing or of another length.
+    128 samples. With `context`, in samples, the surroundings of a worst interval that is short beside the
+    recording are shown enlarged below. Raises ValueError where the arrays are missing or of another length.
     """
     if score.arrays is None:
         raise ValueError("the score has no arrays: ask score_recording for them")
-    track = "local" if "local" in score.arrays else "nll"
+    track = "place" if "place" in score.arrays else "nll"
     steps = score.arrays[track]
     values, mask = recording.read(0, recording.length)
     if len(steps) != values.shape[1]:
         raise ValueError(f"{len(steps)} scores for {values.shape[1]} samples")
     x = np.where(mask, values, np.nan)
-    moments = (recording.start + np.arange(x.shape[1])) / (recording.rate or 1.0)
+    clock = _clock(recording.rate, x.shape[1])
+    moments = (recording.start + np.arange(x.shape[1])) * clock.step
     spectrum = x.shape[1] >= 128
-    with _figure(path, 10.0, 7.2 if spectrum else 4.8) as figure:
-        ratios = [2.0, 1.4, 2.2] if spectrum else [2.0, 1.4]
-        axes = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
+    near = _surroundings(recording, score, context)
+    ratios = [2.0, 1.4, *([2.2] if spectrum else []), *([0.1, 2.0] if near else [])]
+    with _figure(path, 10.0, 1.3 + 1.05 * sum(ratios)) as figure:
+        axes = figure.subplots(len(ratios), 1, height_ratios=ratios)
         _lanes(axes[0], moments, x, recording.channel_names)
         _track(axes[1], moments, steps, track)
+        whole = axes[: 2 + spectrum]
         if spectrum:
-            _spectrogram(axes[2], moments, np.where(mask, values, 0.0), recording.rate)
-        for ax in axes[:2]:
-            _shade(ax, score)
-        axes[-1].set_xlabel("seconds" if recording.rate else "samples")
-        axes[-1].set_xlim(moments[0], moments[-1] + 1.0 / (recording.rate or 1.0))
+            _spectrogram(axes[2], moments, _filled(values, mask), clock)
+        for ax in whole[:2]:
+            _shade(ax, score, clock)
+        for ax in whole:
+            ax.set_xlim(moments[0], moments[-1] + clock.step)
+            ax.tick_params(labelbottom=ax is whole[-1])
+        whole[-1].set_xlabel(clock.unit)
+        if near:
+            axes[-2].set_axis_off()
+            begin, end = near
+            closer = _clock(recording.rate, end - begin)
+            moments = (recording.start + np.arange(begin, end)) * closer.step
+            _lanes(axes[-1], moments, x[:, begin:end], recording.channel_names)
+            _shade(axes[-1], score, closer)
+            axes[-1].set_xlim(moments[0], moments[-1] + closer.step)
+            axes[-1].set_xlabel(f"{closer.unit}, around the worst interval")
         axes[0].set_title(_headline(score), loc="left", **_PLAIN)
 
 
@@ -122,10 +137,11 @@ def overview_figure(scores: Sequence[FileScore], calibration: Calibration, path:
         ax.spines["left"].set_visible(False)
         ax.set_xlabel("deviations from the median of the calibration")
         count = int(alarms.sum())
-        ax.set_title(f"{len(own)} recordings, {count} with an alarm", loc="left")
+        what = "recording" if len(own) == 1 else "recordings"
+        ax.set_title(f"{len(own)} {what}, {count} with an alarm", loc="left")
         for colour, text in (
             (_GREY, f"calibration {calibration.unit}s"),
-            (_WAVE, "recordings"),
+            (_WAVE, "recordings" if calibration.unit == "recording" else "worst block of a recording"),
             (_SCORE, "with an alarm"),
         ):
             ax.scatter([], [], s=14.0, color=colour, label=text)
@@ -162,21 +178,22 @@ def samples_figure(
         drawn = 0
         for row, (x, real) in zip(axes, shown, strict=True):
             drawn += not real
-            moments = np.arange(x.shape[1]) / (rate or 1.0)
+            clock = _clock(rate, max(one.shape[1] for one, _ in shown))
+            moments = np.arange(x.shape[1]) * clock.step
             for index, lane in enumerate(x[:_MOST_LANES]):
                 colour = _GREY if real else _SHADES[index]
                 _envelope(row[0], moments, lane, colour)
             row[0].set_ylim(low - margin, high + margin)
-            row[0].set_xlim(0, x.shape[1] / (rate or 1.0))
+            row[0].set_xlim(0, x.shape[1] * clock.step)
             row[0].set_ylabel("recorded" if real else f"{drawn}", rotation=0, ha="right", va="center")
             row[0].tick_params(labelsize=7.5)
             if spectrum:
-                _spectrogram(row[1], moments, x, rate, bar=False)
+                _spectrogram(row[1], moments, x, clock, bar=False)
                 row[1].tick_params(labelsize=7.5)
                 row[1].yaxis.set_label_position("right")
                 row[1].yaxis.tick_right()
         for ax in axes[-1]:
-            ax.set_xlabel("seconds" if rate else "samples")
+            ax.set_xlabel(clock.unit)
         channels = shown[-1][0].shape[0]
         axes[0][0].set_title(f"drawn sequences, {channels} channel{'s' * (channels > 1)}", loc="left")
         if spectrum:
@@ -219,7 +236,8 @@ def _lanes(ax: Axes, moments: Array, x: Array, names: Sequence[str]) -> None:
     shown = x[:_MOST_LANES]
     if len(shown) == 1:
         _envelope(ax, moments, shown[0], _WAVE)
-        ax.set_ylabel(names[0] if names else "value", **_PLAIN)
+        # Columns without names are numbered.
+        ax.set_ylabel(names[0] if names and not names[0].isdigit() else "value", **_PLAIN)
         return
     labels = list(names) or [f"channel {index}" for index in range(len(x))]
     for index, lane in enumerate(shown):
@@ -236,7 +254,7 @@ def _lanes(ax: Axes, moments: Array, x: Array, names: Sequence[str]) -> None:
 def _track(ax: Axes, moments: Array, steps: Array, name: str) -> None:
     _envelope(ax, moments, steps, _SCORE)
     ax.axhline(0.0, color=_GREY, linewidth=0.8)
-    if name == "local":
+    if name == "place":
         ax.axhline(1.0, color=_GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.annotate(
             "high for a normal window",
@@ -249,14 +267,60 @@ def _track(ax: Axes, moments: Array, steps: Array, name: str) -> None:
             color=_GREY,
             fontsize=7.5,
         )
-        ax.set_ylabel("local score")
+        ax.set_ylabel("how unusual")
     else:
         ax.set_ylabel("nats per sample")
 
 
-def _shade(ax: Axes, score: FileScore) -> None:
+def _shade(ax: Axes, score: FileScore, clock: _Clock) -> None:
     if score.worst_start is not None and score.worst_end is not None:
-        ax.axvspan(score.worst_start, score.worst_end, color=_WORST, alpha=0.28, linewidth=0, zorder=0)
+        begin, end = score.worst_start / clock.seconds, score.worst_end / clock.seconds
+        ax.axvspan(begin, end, color=_WORST, alpha=0.28, linewidth=0, zorder=0)
+
+
+class _Clock(NamedTuple):
+    """How time is written: its unit, the seconds (without a rate, samples) in one, and units in a sample.
+
+    Frequencies are `scale` times those in cycles a second, or a sample, in the unit `pitch`.
+    """
+
+    unit: str
+    seconds: float
+    step: float
+    pitch: str
+    scale: float
+
+
+def _clock(rate: float | None, length: int) -> _Clock:
+    """For this many samples: the largest unit of which there are at least ten, as far as there is one."""
+    if rate is None:
+        return _Clock("samples", 1.0, 1.0, "cycles/sample", 1.0)
+    units = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
+    unit = next((name for name, seconds in units.items() if length / rate >= 10.0 * seconds), "seconds")
+    pitches = {"kHz": 1e-3, "Hz": 1.0, "cycles/hour": 3600.0, "cycles/day": 86400.0}
+    pitch = next((name for name, scale in pitches.items() if rate * scale >= 2.0), "cycles/day")
+    return _Clock(unit, units[unit], 1.0 / rate / units[unit], pitch, pitches[pitch])
+
+
+def _surroundings(recording: Recording, score: FileScore, context: int) -> tuple[int, int] | None:
+    """Samples (begin, end) around the worst interval; None where they are no small part of the recording."""
+    if context < 1 or score.worst_start is None or score.worst_end is None:
+        return None
+    rate = recording.rate or 1.0
+    begin = round(score.worst_start * rate) - recording.start
+    end = round(score.worst_end * rate) - recording.start
+    margin = max(2 * context, end - begin)
+    begin, end = max(0, begin - margin), min(recording.length, end + margin)
+    return (begin, end) if 0 < 4 * (end - begin) < recording.length else None
+
+
+def _filled(values: Array, mask: NDArray[np.bool_]) -> Array:
+    """Samples (C, T) with straight lines over those that are not valid, which would ring at every pitch."""
+    filled = np.array(values, dtype=np.float64)
+    for lane, valid in zip(filled, mask, strict=True):
+        if valid.any() and not valid.all():
+            lane[~valid] = np.interp(np.flatnonzero(~valid), np.flatnonzero(valid), lane[valid])
+    return filled
 
 
 def _envelope(ax: Axes, moments: Array, values: Array, colour: str) -> None:
@@ -272,7 +336,7 @@ def _envelope(ax: Axes, moments: Array, values: Array, colour: str) -> None:
     ax.fill_between(moments[::size], low, high, color=colour, linewidth=0.6, zorder=2)
 
 
-def _spectrogram(ax: Axes, moments: Array, x: Array, rate: float | None, bar: bool = True) -> None:
+def _spectrogram(ax: Axes, moments: Array, x: Array, clock: _Clock, bar: bool = True) -> None:
     """Mean power over channels in dB below the highest, Hann windows."""
     length = x.shape[1]
     size = int(min(1024, max(16, 2 ** round(math.log2(length) / 2 + 1))))
@@ -281,29 +345,27 @@ def _spectrogram(ax: Axes, moments: Array, x: Array, rate: float | None, bar: bo
 
     # Frames stand around their samples, over the ends too: the signal goes on as its mirror image.
     starts = np.arange(0, length, hop)
+    # Levels are relative: scaled to 1, the sums over huge values stay finite.
+    x = x / (float(np.abs(x).max()) or 1.0)
     power = np.zeros((size // 2 + 1, len(starts)))
     for lane in x:
         frames = librosa.stft(lane - lane.mean(), n_fft=size, hop_length=hop, pad_mode="reflect")
         power += np.abs(frames[:, : len(starts)]) ** 2
     top = power.max() or 1.0
     level = 10.0 * np.log10(np.maximum(power / top, 1e-30))
-    step = 1.0 / (rate or 1.0)
-    half = hop * step / 2
-    centre = moments[0] + starts * step
-    extent = (centre[0] - half, centre[-1] + half, 0.0, (rate or 1.0) / 2 / _kilo(rate))
+    half = hop * clock.step / 2
+    centre = moments[0] + starts * clock.step
+    rate = 1.0 / (clock.step * clock.seconds)
+    extent = (centre[0] - half, centre[-1] + half, 0.0, 0.5 * rate * clock.scale)
     # The quiet tenth is black, so that a strong component does not hide the rest.
     floor = max(-_RANGE_DB, float(np.quantile(level, 0.1)))
     image = ax.imshow(
         level, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=min(floor, -10.0), vmax=0.0
     )
     ax.set_facecolor("#000004")
-    ax.set_ylabel("cycles/sample" if rate is None else "kHz" if _kilo(rate) > 1 else "Hz")
+    ax.set_ylabel(clock.pitch)
     if bar:
         ax.figure.colorbar(image, ax=ax, label="dB", pad=0.01, fraction=0.04, aspect=14)
-
-
-def _kilo(rate: float | None) -> float:
-    return 1000.0 if rate is not None and rate >= 2000.0 else 1.0
 
 
 def _dots(ax: Axes, values: Array, height: float, colour: str, size: float) -> None:

@@ -75,7 +75,8 @@ def pick(
     """The channels of a recording by their place among those read, `have`, and their names.
 
     With the names of a trained model the choice is made already; a file without names of its own is then
-    taken by position. mono keeps all: the caller takes the mean, which has no name.
+    taken by position: as many columns as the model has channels, or those that `channels` numbers. mono keeps
+    all: the caller takes the mean, which has no name.
 
     Raises InputError `wrong_channels`.
     """
@@ -85,20 +86,33 @@ def pick(
     if channels == "mono":
         return tuple(range(len(have))), ()
     if names:
-        if len(names) != len(have):
+        if len(names) == len(have):
+            return tuple(range(len(have))), tuple(names)
+        places = _places(channels)
+        if len(places) != len(names):
             raise InputError(
                 path,
                 "wrong_channels",
                 f"has {len(have)} columns without names, the model has {len(names)}; name the columns like "
                 f"those of the model: {_listed(names)}",
             )
-        return tuple(range(len(have))), tuple(names)
+        return tuple(_channel(path, have, place) for place in places), tuple(names)
     if channels == "all":
         return tuple(range(len(have))), tuple(have)
     if channels == "first":
         return (0,), tuple(have[:1])
     chosen = tuple(_channel(path, have, channel) for channel in channels)
     return chosen, tuple(have[i] for i in chosen)
+
+
+def _places(channels: Channels) -> tuple[int, ...]:
+    """The channels that a choice numbers; none where it says something else."""
+    if channels == "first":
+        return (0,)
+    if isinstance(channels, str):
+        return ()
+    places = tuple(channel for channel in channels if isinstance(channel, int))
+    return places if len(places) == len(channels) else ()
 
 
 def _channel(path: Path, have: Sequence[str], channel: int | str) -> int:

@@ -152,7 +152,10 @@ def _nothing(config: Files, excluded: Globs) -> str:
     if config.manifest is not None:
         return f"data.manifest: {config.manifest}: data.exclude leaves none of its files"
     patterns, where = ", ".join(config.files), f"data.files: {config.root}"
-    names = [name for name, _ in walk(config.root, lambda _: None)]
+    faults: list[InputError] = []
+    names = [name for name, _ in walk(config.root, faults.append)]
+    if faults:
+        return f"{where}: no file that can be used matches {patterns}; first: {faults[0]}"
     if any(map(Globs(config.files).match, names)):
         return f"{where}: no file that matches {patterns} can be used, or data.exclude leaves none"
     if any(map(Globs(config.files, ignore_case=True).match, names)):

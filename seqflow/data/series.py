@@ -38,8 +38,9 @@ def open_series(
 
     `names` are the channels of a trained model: they are selected by name, so the order of the columns does
     not matter, nor do further columns; `config.columns` and the choice of `config.channels` are then done
-    with, but mono. A file without names of its own (an array, a CSV file without header) is taken by position
-    if it has as many columns. Names of stretches are `name#1`, `name#2` and so on, `start` their first row.
+    with, but mono. A file without names of its own (an array, a CSV file without header) is taken by
+    position, if it has as many columns or `config.channels` numbers them. Names of stretches are `name#1`,
+    `name#2` and so on, `start` their first row.
 
     Rate: `config.rate`, else that of the time stamps or of the JSON file beside an array, else None. Where
     the file gives a rate for certain, and the recipe another, by more than 1%, the file is refused.

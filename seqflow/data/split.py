@@ -70,7 +70,11 @@ def split_recordings(recipe: Recipe, *, strict: bool = False) -> Parts:
     if not items:
         raise UsageError(f"data: no recording can be used; first: {skipped[0]}")
     given = {item.name: item.split for item in items if item.split is not None}
-    named = partition([item.name for item in items], split, recipe.seed, given)
+    try:
+        named = partition([item.name for item in items], split, recipe.seed, given)
+    except UsageError as error:
+        why = f"; left out: {len(skipped)}, first: {skipped[0]}" if skipped else ""
+        raise UsageError(f"{error}{why}") from None
     _refuse_copies(items, named)
     first = next((item for item in items if named.get(item.name, "train") == "train"), items[0]).recordings[0]
     rate = data.rate or first.rate

@@ -21,6 +21,7 @@ from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import out_of_memory, repeatable
 from ..scoring import FileScore, score_recording, write_scores
+from ..scoring.series import track_names
 from ..scoring.tracks import TrackFile
 
 OnResult = Callable[[FileScore, int, int], None]
@@ -266,7 +267,7 @@ def _inputs(model: Model, inputs: Sequence[str | Path | Recording]) -> Iterator[
 
 def _tracks(model: Model, config: ScoreConfig) -> list[str]:
     """Names of the per-sample scores."""
-    return ["nll", *(name for name in term_names(model, config) if name != "nll")]
+    return track_names(term_names(model, config), model.calibration is not None)
 
 
 def _without_memory(error: Exception, name: str, config: ScoreConfig) -> Exception:
@@ -286,6 +287,8 @@ def _draw(
 ) -> None:
     from ..plots import localisation_figure, overview_figure
 
+    for old in folder.glob("[0-9][0-9]-*.png"):
+        old.unlink(missing_ok=True)  # its rank is that of another run
     order = ranked(scores)
     if model.calibration is not None and order:
         overview_figure([scores[index] for index in order], model.calibration, folder / "overview.png")
@@ -302,7 +305,7 @@ def _draw(
         # The judgement is that of the whole recording, the tracks those of the part that is shown.
         label = replace(scores[index], arrays=local.arrays)
         name = f"{rank:02}-{recording.name.replace('/', '-')}"
-        localisation_figure(shown, label, output_path(folder, name, ".png"))
+        localisation_figure(shown, label, output_path(folder, name, ".png"), context=model.window)
 
 
 def _excerpt(recording: Recording, score: FileScore, model: Model) -> Recording:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -12,13 +11,11 @@ from ..data.recording import Recording
 from ..errors import UsageError
 from ..flow import Flow
 from ..recipe import ScoreConfig
-from .calibration import Calibration, Features, Unit, fit_calibration
-from .fuse import attainable_rate
+from .calibration import Calibration, Features, fit_calibration
 from .stream import BLOCK, Stream
 from .term import Array, Term
 from .terms import make_terms
-
-_BLOCKS = 100
+from .units import part
 
 
 def resolve_hop(config: ScoreConfig, window: int) -> int:
@@ -68,22 +65,19 @@ def calibrate(
     if not found:
         names = f"; left out: {', '.join(left_out[:5])}" if left_out else ""
         raise UsageError(f"calibration: no recording can be scored{names}; give held-out normal recordings")
-    enough = attainable_rate(len(found)) <= config.alarm_rate * (1.0 + 1e-9)
-    kind: Unit = unit if unit != "auto" else "recording" if enough else "block"
-    per_unit = 0
-    units: Sequence[Features] = [features for _, features in found]
-    if kind == "block":
-        per_unit = _block_size(sum(len(starts) for starts, _ in found), window, hop, config.alarm_rate)
-        per_unit = min(per_unit, max(len(starts) for starts, _ in found))
-        units = [part for starts, f in found for part in _blocks(starts, f, per_unit, window)]
+    units = part([starts for starts, _ in found], window, hop, config.alarm_rate, unit)
+    parts = [
+        {name: values[begin:end] for name, values in found[index][1].items()}
+        for index, begin, end in units.places
+    ]
     return fit_calibration(
-        units,
+        parts,
         terms=config.terms,
         window=window,
         hop=hop,
         smoothing=config.smoothing,
-        unit=kind,
-        per_unit=per_unit,
+        unit=units.kind,
+        per_unit=units.per_unit,
     )
 
 
@@ -97,21 +91,3 @@ def _features(stream: Stream, terms: Sequence[Term]) -> tuple[Array, Features] |
     if not starts:
         return None
     return np.array(starts, dtype=np.float64), {name: np.concatenate(p) for name, p in parts.items()}
-
-
-def _block_size(windows: int, window: int, hop: int, rate: float) -> int:
-    """Windows in a block, so that there are enough blocks: 100, or twice what the alarm rate needs."""
-    wanted = max(_BLOCKS, math.ceil(2.0 / rate))
-    # A block of m windows spans (m - 1) + window/hop hops, and the next begins behind it.
-    return max(1, int(windows / wanted - window / hop + 1.0))
-
-
-def _blocks(starts: Array, features: Features, per_unit: int, window: int) -> list[Features]:
-    """Consecutive blocks of `per_unit` windows, no two of which share a sample."""
-    result: list[Features] = []
-    begin = 0
-    while begin + per_unit <= len(starts):
-        end = begin + per_unit
-        result.append({name: values[begin:end] for name, values in features.items()})
-        begin = int(np.searchsorted(starts, starts[end - 1] + window, side="left"))
-    return result

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, UsageError
 from .fuse import Fused, attainable_rate, check_rate, fuse
+from .place import heights
 from .term import Array, Statistics, Term
 from .terms import NAMES, make_terms
 
@@ -74,6 +75,7 @@ class Calibration:
             `per_unit` consecutive windows are, for want of enough recordings.
         per_unit: windows in a block; 0 for recordings.
         statistics: of each term, by its name.
+        heights: (2, K) usual and high values of single windows, see `place.heights`.
         units: (n, K) values of the calibration units, one row each.
     """
 
@@ -84,6 +86,7 @@ class Calibration:
     unit: Unit
     per_unit: int
     statistics: Mapping[str, Statistics]
+    heights: Array
     units: Array
 
     def __len__(self) -> int:
@@ -113,6 +116,7 @@ class Calibration:
             self,
             terms=tuple(names),
             statistics={name: self.statistics[name] for name in names},
+            heights=self.heights[:, columns],
             units=self.units[:, columns],
         )
 
@@ -128,6 +132,7 @@ class Calibration:
             "smoothing": np.array(self.smoothing, dtype=np.int64),
             # Indices into NAMES: arrays hold no text.
             "terms": np.array([NAMES.index(name) for name in self.terms], dtype=np.int64),
+            "heights": np.ascontiguousarray(self.heights),
             "units": np.ascontiguousarray(self.units),
         }
         for term, statistics in self.statistics.items():
@@ -150,15 +155,17 @@ class Calibration:
                 for t in make_terms(names, smoothing)
             }
             units = np.asarray(arrays["units"], dtype=np.float64)
+            found = np.asarray(arrays.get("heights", np.zeros((2, len(names)))), dtype=np.float64)
             kind = dict(enumerate(get_args(Unit)))[unit]
         except (KeyError, ValueError, TypeError, UsageError) as error:
             raise CheckpointError(f"calibration: damaged or of another program ({error!r})") from error
-        numbers = [units, *(value for found in statistics.values() for value in found.values())]
+        numbers = [units, found, *(value for own in statistics.values() for value in own.values())]
         fits = units.ndim == 2 and len(units) > 0 and units.shape[1] == len(names) > 0
+        fits = fits and found.shape == (2, len(names))
         fits = fits and 1 <= hop <= window and (per_unit > 0) == (kind == "block")
         if not fits or not all(np.isfinite(value).all() for value in numbers):
             raise CheckpointError("calibration: its arrays do not fit each other; calibrate again")
-        return cls(names, window, hop, smoothing, kind, per_unit, statistics, units)
+        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units)
 
 
 def fit_calibration(
@@ -192,6 +199,8 @@ def fit_calibration(
             pool = Pool(made)
             pool.add(measures(made, features[index], statistics))
             units[index] = pool.values()
+    statistics = _fit(made, features)
+    windows = [finished(made, measures(made, unit_features, statistics)) for unit_features in features]
     return Calibration(
         terms=tuple(terms),
         window=window,
@@ -199,7 +208,8 @@ def fit_calibration(
         smoothing=tuple(smoothing),
         unit=unit,
         per_unit=per_unit,
-        statistics=_fit(made, features),
+        statistics=statistics,
+        heights=heights(np.concatenate(windows)),
         units=units,
     )
 

@@ -19,6 +19,12 @@ def attainable_rate(n: int) -> float:
     return 1.0 / (n + 1.0)
 
 
+def rate_text(rate: float) -> str:
+    """A rate in three digits, rounded up: one that can be promised stays so when it is typed in."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return f"{math.ceil(rate / unit - 1e-6) * unit:.3g}"
+
+
 def check_rate(rate: float, n: int, unit: str = "recording") -> None:
     """Raise UsageError where n calibration units cannot promise a rate of false alarms this small."""
     if not 0.0 < rate < 1.0:
@@ -27,9 +33,10 @@ def check_rate(rate: float, n: int, unit: str = "recording") -> None:
     # A hair of tolerance: 0.05 with 19 units is meant to work.
     if rate < smallest * (1.0 - 1e-9):
         needed = math.ceil(1.0 / rate - 1e-9) - 1
+        units = f"{unit}{'s' * (n != 1)}"
         raise UsageError(
-            f"score.alarm_rate: {rate:g} is below the smallest attainable rate {smallest:.4g} with {n} "
-            f"calibration {unit}s; set at least that, or calibrate with {needed} {unit}s or more"
+            f"score.alarm_rate: {rate:g} is below the smallest attainable rate {rate_text(smallest)} with "
+            f"{n} calibration {units}; set at least that, or calibrate with {needed} {unit}s or more"
         )
 
 

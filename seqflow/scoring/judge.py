@@ -15,6 +15,7 @@ from ..recipe import ScoreConfig
 from .calibrate import resolve_hop
 from .calibration import Calibration, Pool
 from .fuse import simes
+from .place import Place
 from .term import Array, Statistics, Term
 from .terms import make_terms
 
@@ -27,6 +28,7 @@ class Scorer:
 
     def __init__(self, config: ScoreConfig, calibration: Calibration | None, window: int | None) -> None:
         self.calibration = calibration
+        self.place: Place | None = None
         self.rate = config.alarm_rate
         self.statistics: Mapping[str, Statistics] = {"nll": {}}
         if calibration is None:
@@ -52,6 +54,7 @@ class Scorer:
         self.calibration = calibration
         self.statistics = calibration.statistics
         self.terms = calibration.make_terms()
+        self.place = Place(self.terms, calibration.heights)
 
 
 class Judgement(NamedTuple):

@@ -49,7 +49,9 @@ class Local(Term):
     normal window, at every scale alike.
 
     The place of an event is another matter: the scale that sees it best also blurs it most. So the value of a
-    step is the mean over scales (of the maximum over tracks), and each scale has its say on where.
+    step is the mean over scales (of the maximum over tracks), and each scale has its say on where. Values h
+    above 1 enter it as 1 + ln h: under a flow, z²/2 of a strong event varies by orders of magnitude from step
+    to step, and one step would outshine all others that are unlikely too.
     """
 
     name = "local"
@@ -85,10 +87,10 @@ class Local(Term):
         return np.asarray(((peak - statistics["level"]) * statistics["inverse_unit"]).max(axis=-1))
 
     def steps(self, batch: FlowPass, statistics: Statistics) -> Tensor:
-        """Mean over scales of the largest standardised track at each step (B, T)."""
+        """Mean over scales of the largest standardised track, softened above 1, at each step (B, T)."""
         values = self.smoothed(batch)
         level = torch.as_tensor(statistics["level"], device=values.device).unsqueeze(-1)
         inverse = torch.as_tensor(statistics["inverse_unit"], device=values.device).unsqueeze(-1)
         standard = (values - level) * inverse
-        by_scale = [part.amax(dim=1) for part in standard.chunk(len(self.smoothing), dim=1)]
-        return torch.stack(by_scale).mean(dim=0)
+        by_scale = torch.stack([part.amax(dim=1) for part in standard.chunk(len(self.smoothing), dim=1)])
+        return torch.where(by_scale > 1.0, 1.0 + by_scale.clamp(min=1.0).log(), by_scale).mean(dim=0)

@@ -6,7 +6,7 @@ Shapes: windows (B, C, W); K terms; per-sample values (T,).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .calibration import Calibration, finished, measures
 from .judge import Judge, Scorer
 from .overlap import OverlapAverage
 from .passes import FlowPass
+from .place import Place
 from .results import FileScore
 from .stream import BLOCK, Stream
 from .term import Array
@@ -75,6 +76,11 @@ def score_recording(
     return _Run(scorer, stream, arrays, on_samples).result()
 
 
+def track_names(terms: Sequence[str], calibrated: bool) -> list[str]:
+    """Names of the per-sample values: `nll`, the terms, and with a calibration `place`, see `Place`."""
+    return ["nll", *(name for name in terms if name != "nll"), *([Place.name] if calibrated else [])]
+
+
 class _Run:
     """One recording on its way through the flow."""
 
@@ -84,8 +90,7 @@ class _Run:
         self._keep = arrays
         self._on_samples = on_samples
         self._names = [term.name for term in scorer.terms]
-        wanted = self._names if arrays or on_samples else [name for name in self._names if name == "local"]
-        self._tracks = ["nll", *(name for name in wanted if name != "nll")]
+        self._tracks = track_names(self._names if arrays or on_samples else [], scorer.place is not None)
         self._average = OverlapAverage(len(self._tracks))
         self._interval = WorstInterval(scorer.window, max(_REACH, 4 * scorer.window))
         self._judge = None if scorer.calibration is None else Judge(scorer.calibration)
@@ -121,13 +126,16 @@ class _Run:
     def _steps(self, batch: FlowPass, values: Array) -> Array:
         """(B, tracks, W) per-step values."""
         length = batch.x.shape[-1]
+        place = self._scorer.place
         found: dict[str, Array] = {"nll": batch.nll.cpu().numpy()}
         for column, term in enumerate(self._scorer.terms):
-            if term.name in self._tracks:
+            if term.name in self._tracks or (place is not None and column == place.local):
                 own = term.steps(batch, self._scorer.statistics[term.name])
                 found[term.name] = (
                     np.repeat(values[:, column, None], length, axis=1) if own is None else own.cpu().numpy()
                 )
+        if place is not None:
+            found[Place.name] = place.steps(values, found.get("local"), length)
         return np.stack([found[name] for name in self._tracks], axis=1)
 
     def _emit(self, upto: int) -> None:
@@ -136,8 +144,8 @@ class _Run:
             # A running sum: its rounding does not depend on where the pieces end.
             self._sum = float(np.cumsum(np.concatenate([[self._sum], nll]))[-1])
             self._count += len(nll)
-            if "local" in self._tracks:
-                self._interval.add(start, piece[self._tracks.index("local")])
+            if Place.name in self._tracks:
+                self._interval.add(start, piece[self._tracks.index(Place.name)])
             if self._keep:
                 self._pieces.append(piece)
             if self._on_samples is not None:

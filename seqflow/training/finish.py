@@ -6,8 +6,9 @@ from ..errors import ResourceError, SeqflowError, UsageError
 from ..model import BEST, Model
 from ..runtime import out_of_memory
 from ..scoring import calibrate
+from ..scoring.fuse import rate_text
 from .assemble import make_model
-from .events import Calibrated, Finished, Uncalibrated
+from .events import Calibrated, Finished, Uncalibrated, Warned
 from .loop import Trainer
 from .validate import TOLERANCE
 
@@ -62,6 +63,13 @@ def _calibrate(trainer: Trainer, model: Model) -> None:
     model.calibration = calibration
     figures = (len(calibration), calibration.unit, calibration.attainable_rate)
     trainer.emit(Calibrated(*figures))
+    if calibration.attainable_rate > config.alarm_rate * (1.0 + 1e-9):
+        trainer.emit(
+            Warned(
+                f"score.alarm_rate: {config.alarm_rate:g} is below what the calibration can promise; score "
+                f"with an alarm rate of {rate_text(calibration.attainable_rate)} or more"
+            )
+        )
     trainer.log.write("calibrated", units=figures[0], unit=figures[1], attainable_rate=figures[2])
 
 

@@ -67,12 +67,18 @@ class Trainer:
     def run(self) -> None:
         """Train to the end. The state is saved after every validation, and once more before it stops.
 
+        The first validation is that of the start in closed form, before any step: what the training adds is
+        told against it, and where it adds nothing, it is the model.
+
         Raises Interrupted after a signal, ResourceError where disk or memory are used up, SeqflowError after
         too many steps in a row that are not finite, and InputError where a recording cannot be read.
         """
         config = self.recipe.train
         if self.out_of_patience() or self.progress.step >= config.steps:
             return
+        if self.progress.step == 0:
+            self._validate()
+            self.progress.without_gain = 0
         before = self.progress.seconds
         batches = self.material.train.loader(self.progress.step, config.steps, config.batch, config.workers)
         with Interrupts() as interrupts, closing(batches):  # type: ignore[type-var]

@@ -10,6 +10,9 @@ from ..data.recording import Recording
 from ..data.split import split_recordings
 from ..errors import InputError, UsageError
 from ..recipe import Recipe
+from ..scoring.calibrate import resolve_hop
+from ..scoring.fuse import attainable_rate, rate_text
+from ..scoring.units import expected
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,26 @@ def common_step(recordings: Sequence[Recording]) -> float | None:
     """The quantisation step of all recordings, units of the data; None where one has none or another."""
     steps = {recording.step for recording in recordings}
     return steps.pop() if len(steps) == 1 else None
+
+
+def calibration_fault(recipe: Recipe, material: Material) -> str | None:
+    """Why the calibration will not promise the alarm rate, going by the lengths alone; None where it will.
+
+    Found out before the training, not behind it.
+    """
+    config, window = recipe.score, recipe.data.window
+    lengths = [recording.length for recording in material.calibration if recording.length >= window]
+    if not lengths:
+        return None  # another message says so
+    units = expected(lengths, window, resolve_hop(config, window), config.alarm_rate)
+    smallest = attainable_rate(len(units.places))
+    if smallest <= config.alarm_rate * (1.0 + 1e-9):
+        return None
+    count = f"{len(units.places)} {units.kind}{'s' * (len(units.places) != 1)}"
+    return (
+        f"score.alarm_rate: {config.alarm_rate:g} cannot be promised: the calibration data make {count}, "
+        f"enough for {rate_text(smallest)}; raise data.split.calibration or the rate, or lower data.window"
+    )
 
 
 def check_material(recipe: Recipe, material: Material) -> None:

@@ -25,7 +25,7 @@ from .initialize import initialize
 from .lock import lock
 from .log import Log
 from .loop import Trainer
-from .material import Material, check_material, load_material
+from .material import Material, calibration_fault, check_material, load_material
 from .optimizer import make_optimizer, restore_optimizer
 from .resume import check_data, check_recipe
 from .state import Progress, State
@@ -134,6 +134,8 @@ def _train(
         constant = initialize(flow.to(device), data.train, device)
         if constant:
             emit(Warned(_constant(constant, data)))
+        if fault := calibration_fault(recipe, data):
+            emit(Warned(fault))
         average = Average(flow, recipe.train.ema)
         optimizer = make_optimizer(flow, recipe.train)
     else:

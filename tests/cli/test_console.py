@@ -112,6 +112,8 @@ def test_clock(seconds: float | None, text: str) -> None:
     assert console.clock(seconds) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(1.23456, "1.235"), (None, "-"), (math.nan, "-")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.23456, "1.235"), (-2e30, "-2.000e+30"), (None, "-"), (math.nan, "-")]
+)
 def test_number(value: float | None, text: str) -> None:
     assert console.number(value) == text

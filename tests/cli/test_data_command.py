@@ -51,6 +51,15 @@ def test_inspect_tells_what_it_cannot_read(seqflow: Seqflow, recordings: Path, t
     assert seqflow("data", "inspect", bad).code == 4
 
 
+def test_inspect_names_channels_that_never_move(seqflow: Seqflow, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("a,b\n1,2\n1,3\n1,4\n")
+    names = "abcdefgh"
+    (tmp_path / "all.csv").write_text("\n".join([",".join(names), *[",".join("1" * len(names))] * 3]) + "\n")
+    lines = seqflow("data", "inspect", tmp_path).err.splitlines()
+    assert lines[0].endswith("all.csv: channels a, b, c, d, e and 3 more hold one value each")
+    assert lines[1].endswith("one.csv: channel a holds one value")
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -44,7 +44,7 @@ def test_it_tells_what_it_does_and_where_the_results_are(seqflow: Seqflow) -> No
     assert "put in at 1.00 to 2.50 s" in result.err and "1:01" in lines[-1]
     rows = [line.split() for line in result.out.splitlines()]
     assert rows[1][:2] == ["quiet.csv", "ok"] and rows[1][-1] == "3.000"
-    assert ["model", "here/run"] in rows and ["samples", "here/samples"] in rows
+    assert ["model", "here/run"] in rows and ["drawn", "waves", "here/samples/samples.png"] in rows
 
 
 @pytest.mark.usefixtures("told")

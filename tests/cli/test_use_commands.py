@@ -14,6 +14,7 @@ import soundfile
 from calls import Seqflow
 
 from seqflow.scoring import read_scores
+from seqflow_cli.score import moment
 
 
 def test_score_prints_a_table(seqflow: Seqflow, trained: Path, recordings: Path) -> None:
@@ -26,6 +27,19 @@ def test_score_prints_a_table(seqflow: Seqflow, trained: Path, recordings: Path)
     begin, end = (float(part) for part in rows[2][5].split("-"))
     assert 0.7 < begin < end < 1.3
     assert result.err.splitlines()[-1].startswith("3 recordings, ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "text"),
+    [
+        (3600.0, 1.0, "01:00:00"),
+        (3725.4321, 360.0, "01:02:05.432"),
+        (86399.9999, 360.0, "1d 00:00:00.000"),
+        (1_017_900.0, 1 / 300, "11d 18:45:00"),
+    ],
+)
+def test_places_hours_in_are_told_in_hours_and_days(seconds: float, rate: float, text: str) -> None:
+    assert moment(seconds, rate) == text
 
 
 def test_score_as_json_and_in_files(

@@ -101,6 +101,8 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
     errors: list[InputError] = []
     assert names(find_files(audio(tmp_path), errors.append), tmp_path) == ["a.wav"]
     assert [(Path(error.path).name, error.code) for error in errors] == [("closed", "unreadable")]
+    with pytest.raises(UsageError, match="closed: unreadable: folder cannot be listed: Permission denied"):
+        find_files(audio(tmp_path / "closed"), errors.append)
 
 
 def test_a_root_that_is_a_link(tmp_path: Path) -> None:

@@ -128,6 +128,18 @@ def test_an_array_without_names_fits_a_model_by_position(tmp_path: Path) -> None
     assert fault(path, names=("a", "b", "c")).code == "wrong_channels"
 
 
+def test_an_array_without_names_fits_a_model_by_the_channels_that_its_recipe_numbers(tmp_path: Path) -> None:
+    array = np.arange(27.0).reshape(9, 3)
+    path = save(tmp_path, array)
+    first = one(path, channels="first", names=("MLII",))
+    assert first.channel_names == ("MLII",)
+    np.testing.assert_array_equal(first.read(0, 9).values, array.T[:1])
+    swapped = one(path, channels=[2, 0], names=("a", "b"))
+    np.testing.assert_array_equal(swapped.read(0, 9).values, array.T[[2, 0]])
+    assert fault(path, channels=[3], names=("a",)).code == "wrong_channels"
+    assert fault(path, channels=["a"], names=("a",)).code == "wrong_channels"
+
+
 def test_time_and_label_among_the_columns(tmp_path: Path) -> None:
     array = np.array([[0.0, 5, 0], [0.5, 6, 1], [1.5, 7, 0], [2.0, 8, 1]])
     path = save(tmp_path, array, {"channels": ["t", "x", "Label"]})
@@ -225,6 +237,12 @@ def test_damaged_headers(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.npy"
     path.write_bytes(content)
     assert fault(path).code == "corrupt"
+
+
+def test_a_message_is_the_same_every_time(tmp_path: Path) -> None:
+    path = tmp_path / "file.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00" + b"print('a' + 'b')\n")
+    assert fault(path).code == "corrupt" and " at 0x" not in fault(path).detail
 
 
 @settings(deadline=None, max_examples=100)

@@ -233,6 +233,13 @@ def test_one_file_only(tmp_path: Path) -> None:
     assert [[r.length for r in getattr(parts, part)] for part in PARTS] == [[700], [100], [200], []]
 
 
+def test_too_few_files_name_the_first_that_was_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "a.wav", channels=2)
+    write(tmp_path, "b.wav", length=20)
+    with pytest.raises(UsageError, match=r"1 file cannot be parted .*; left out: 1, first: .*b\.wav: too_short"):
+        split_recordings(recipe(tmp_path))
+
+
 def test_parts_too_short_for_a_window(tmp_path: Path) -> None:
     write(tmp_path, "a.wav", length=200)
     with pytest.raises(UsageError, match=r"the valid part of no recording is as long as a window of 50"):

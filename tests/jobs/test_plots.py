@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 from small import WINDOW, noise, recording, small_flow
 
-from seqflow.plots import localisation_figure, overview_figure, samples_figure
+from seqflow.plots import _clock, localisation_figure, overview_figure, samples_figure
 from seqflow.recipe import ScoreConfig
 from seqflow.scoring import Calibration, FileScore, calibrate, score_recording
 
@@ -45,6 +45,15 @@ def test_localisation(channels: int, length: int, tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == rc
 
 
+def test_huge_values_are_drawn(tmp_path: Path, calibration: Calibration) -> None:
+    values = noise(1, 2000)
+    values[0, 700:1000] = 1e306
+    shown = recording(values)
+    found = score_recording(small_flow(), shown, CONFIG, calibration, arrays=True)
+    localisation_figure(shown, found, tmp_path / "x.png")
+    drawn(tmp_path / "x.png")
+
+
 def test_the_worst_interval_is_shaded_where_it_is(tmp_path: Path, calibration: Calibration) -> None:
     shown = recording(noise(1, 20_000))
     found = score_recording(small_flow(), shown, CONFIG, calibration, arrays=True)
@@ -58,6 +67,35 @@ def test_the_worst_interval_is_shaded_where_it_is(tmp_path: Path, calibration: C
     assert changed[0] > 0.1 * width and changed[-1] < 0.9 * width
     middle = slice(int(0.35 * width), int(0.6 * width))
     np.testing.assert_array_equal(images[0][:, middle], images[1][:, middle])
+
+
+def test_a_short_worst_interval_is_enlarged(tmp_path: Path, calibration: Calibration) -> None:
+    shown = recording(noise(1, 20_000), rate=100.0)
+    found = score_recording(small_flow(), shown, CONFIG, calibration, arrays=True)
+    heights = []
+    for end in (151.0, 199.0):  # seconds
+        marked = FileScore(**{**vars(found), "worst_start": 150.0, "worst_end": end})
+        localisation_figure(shown, marked, tmp_path / "x.png", context=WINDOW)
+        heights.append(drawn(tmp_path / "x.png").shape[0])
+    assert heights[0] > heights[1] + 100
+
+
+@pytest.mark.parametrize(
+    ("rate", "length", "unit", "pitch"),
+    [
+        (None, 10**6, "samples", "cycles/sample"),
+        (16000.0, 160_000, "seconds", "kHz"),
+        (360.0, 52_000, "seconds", "Hz"),
+        (360.0, 650_000, "minutes", "Hz"),
+        (1 / 60, 1440, "hours", "cycles/hour"),
+        (1 / 300, 4032, "days", "cycles/hour"),
+        (1 / 3600, 1648, "days", "cycles/day"),
+    ],
+)
+def test_time_is_written_in_a_fitting_unit(rate: float | None, length: int, unit: str, pitch: str) -> None:
+    clock = _clock(rate, length)
+    assert (clock.unit, clock.pitch) == (unit, pitch)
+    assert length * clock.step * clock.seconds == pytest.approx(length / (rate or 1.0))
 
 
 def test_without_arrays_or_with_others(calibration: Calibration, tmp_path: Path) -> None:

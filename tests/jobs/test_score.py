@@ -76,7 +76,7 @@ def test_per_sample_scores_go_to_files(model: Model, folder: Path, tmp_path: Pat
     written = sorted(str(p.relative_to(tmp_path / "samples")) for p in (tmp_path / "samples").rglob("*.npy"))
     assert written == ["a/dü\n/two.flac.npy", "a/one.wav.npy", "bad.wav.npy"]
     tracks = np.load(tmp_path / "samples" / "bad.wav.npy", mmap_mode="r")
-    assert tracks.dtype.names == ("nll", "latent", "local", "typicality") and tracks.shape == (1600,)
+    assert tracks.dtype.names == ("nll", "latent", "local", "typicality", "place") and tracks.shape == (1600,)
     expected = score(model, folder / "bad.wav").arrays
     assert expected is not None
     for name, track in expected.items():
@@ -98,6 +98,10 @@ def test_figures_of_the_most_unusual(model: Model, folder: Path, tmp_path: Path)
     score_paths(model, [folder], out=tmp_path, figures=1)
     names = sorted(p.name for p in (tmp_path / "figures").iterdir())
     assert names == ["01-bad.wav.png", "overview.png"]
+    # Those of another run go: their ranks would mix with the new ones.
+    score_paths(model, [folder / "a"], out=tmp_path, figures=1)
+    (name, _) = sorted(p.name for p in (tmp_path / "figures").iterdir())
+    assert name.startswith("01-") and name != "01-bad.wav.png"
 
 
 def test_figures_of_long_recordings_show_the_worst_place(
@@ -108,7 +112,7 @@ def test_figures_of_long_recordings_show_the_worst_place(
 
     seen = []
     monkeypatch.setattr(job, "_MOST_IN_FIGURE", 400)
-    monkeypatch.setattr(plots, "localisation_figure", lambda *args: seen.append(args))
+    monkeypatch.setattr(plots, "localisation_figure", lambda *args, **_: seen.append(args))
     (found,) = score_paths(model, [recording(loud(3), "x", rate=8000.0)], out=tmp_path, figures=3)
     ((shown, label, path),) = seen
     start = shown.start

@@ -89,6 +89,7 @@ def test_selected_terms(calibration: Calibration) -> None:
     few = calibration.select(("energy", "nll"))
     assert few.terms == ("energy", "nll") == tuple(few.statistics)
     np.testing.assert_array_equal(few.units[:, 1], calibration.units[:, NAMES.index("nll")])
+    np.testing.assert_array_equal(few.heights[:, 1], calibration.heights[:, NAMES.index("nll")])
     with pytest.raises(UsageError, match=r"latent was not calibrated \(but energy, nll\)"):
         few.select(("latent",))
 
@@ -102,6 +103,7 @@ def test_storage_brings_everything_back(calibration: Calibration) -> None:
         for name in ("terms", "window", "hop", "smoothing", "unit", "per_unit"):
             assert getattr(back, name) == getattr(original, name)
         np.testing.assert_array_equal(back.units, original.units)
+        np.testing.assert_array_equal(back.heights, original.heights)
         for term, learnt in original.statistics.items():
             assert set(back.statistics[term]) == set(learnt)
             for key, value in learnt.items():
@@ -124,6 +126,8 @@ def test_storage_brings_everything_back(calibration: Calibration) -> None:
         ("units", np.zeros((0, 6))),
         ("units", np.full((20, 6), np.nan)),
         ("units", None),
+        ("heights", np.zeros((2, 5))),
+        ("heights", np.full((2, 6), np.inf)),
         ("statistics.latent.precision", None),
         ("statistics.band.scale", np.array([np.inf])),
     ],

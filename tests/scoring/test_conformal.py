@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from seqflow.errors import UsageError
-from seqflow.scoring.fuse import attainable_rate, check_rate, fuse, simes
+from seqflow.scoring.fuse import attainable_rate, check_rate, fuse, rate_text, simes
 
 TRIALS = 2000
 
@@ -119,3 +119,10 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
     for rate in (0.0, 1.0, float("nan")):
         with pytest.raises(UsageError, match="must lie between 0 and 1"):
             check_rate(rate, 19)
+
+
+@pytest.mark.parametrize("n", [1, 6, 9, 11, 19, 40, 101, 999, 5000])
+def test_a_rate_that_was_shown_can_be_asked_for(n: int) -> None:
+    shown = float(rate_text(attainable_rate(n)))
+    check_rate(shown, n)
+    assert shown == pytest.approx(attainable_rate(n), rel=0.01)

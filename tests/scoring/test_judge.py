@@ -20,6 +20,7 @@ BLOCKS = Calibration(
     unit="block",
     per_unit=3,
     statistics={"nll": {}, "energy": {"mean": np.zeros(1), "variance": np.ones(1)}},
+    heights=np.array([[0.0, 0.0], [1.0, 1.0]]),
     units=RNG.standard_normal((30, 2)),
 )
 

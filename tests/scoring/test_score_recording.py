@@ -65,6 +65,7 @@ def test_scores_are_those_of_the_windows_one_by_one(flow: Flow, calibration: Cal
     starts = [*range(0, 300 - WINDOW + 1, HOP), 300 - WINDOW]
     assert found.windows is not None and found.arrays is not None
     assert found.windows["start"].tolist() == starts
+    assert list(found.arrays) == [*NAMES, "place"]
     terms = calibration.make_terms()
     total, count = np.zeros((len(NAMES), 300)), np.zeros(300)
     rows = []
@@ -269,7 +270,7 @@ def test_the_flow_is_left_in_its_mode(flow: Flow, calibration: Calibration) -> N
 @pytest.mark.parametrize(
     ("keys", "window", "message"),
     [
-        ({"alarm_rate": 0.01}, None, r"0\.01 is below the smallest attainable rate 0\.02439 with 40"),
+        ({"alarm_rate": 0.01}, None, r"0\.01 is below the smallest attainable rate 0\.0244 with 40"),
         ({"hop": 4}, None, "score.hop: 4 samples, but calibrated with 8"),
         ({"smoothing": (2,)}, None, r"score.smoothing: the calibration was made with \[1, 8, 24\]"),
         ({}, 64, "window: 64 samples, but the calibration was made with 32"),
@@ -299,4 +300,4 @@ def test_recordings_of_another_kind(calibration: Calibration) -> None:
 
 def test_a_part_of_the_terms(flow: Flow, calibration: Calibration) -> None:
     found = score_recording(flow, recording(noise(1)), ScoreConfig(terms=("latent",)), calibration)
-    assert list(found.terms) == ["latent"] and found.worst_start is None and found.score is not None
+    assert list(found.terms) == ["latent"] and found.worst_start is not None and found.score is not None

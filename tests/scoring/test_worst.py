@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seqflow.scoring.worst import WorstInterval
 
-VALUES = st.lists(st.sampled_from([-2.0, -1.0, 0.0, 0.4, 1.0, 2.0, 3.0, np.nan]), max_size=40)
+VALUES = st.lists(st.sampled_from([-2.0, -1.0, 0.0, 0.4, 0.9, 1.0, 1.2, 2.0, 3.0, 9.0, np.nan]), max_size=40)
 
 
 def by_definition(scores: np.ndarray, dip: int) -> tuple[int | None, int | None]:
@@ -18,7 +18,8 @@ def by_definition(scores: np.ndarray, dip: int) -> tuple[int | None, int | None]
     if not len(filled) or filled.max() == -np.inf:
         return None, None
     top = int(filled.argmax())
-    level = filled[top] / 2 if filled[top] > 0 else filled[top]
+    peak = filled[top]
+    level = peak if peak <= 0 else 0.8 * peak if peak < 1.25 else 1.0 if peak < 2.5 else 0.4 * peak
     above = [int(t) for t in np.flatnonzero(filled >= level)]
     start = end = top
     for t in reversed([t for t in above if t < top]):

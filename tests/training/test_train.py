@@ -44,7 +44,7 @@ def test_a_training_learns_and_leaves_a_model(tmp_path: Path) -> None:
     out = tmp_path / "runs" / "a"
     model = train_small(out, "train.steps=60", "train.validate_every=20", on_event=told)
     validated = told.of(Validated)
-    assert [v.step for v in validated] == [20, 40, 60]
+    assert [v.step for v in validated] == [0, 20, 40, 60]
     assert validated[-1].nats < validated[0].nats - 0.005
     assert validated[-1].bits == pytest.approx(validated[-1].nats / math.log(2) + 8, abs=1e-6)
     assert all(v.round_trip_float64 < 1e-10 < v.round_trip_float32 < 1e-4 for v in validated)
@@ -72,7 +72,7 @@ def test_a_training_learns_and_leaves_a_model(tmp_path: Path) -> None:
 
     log = read_log(out)
     assert [line["event"] for line in log if line["event"] != "step"] == [
-        "started", "validated", "validated", "validated", "calibrated", "finished",
+        "started", "validated", "validated", "validated", "validated", "calibrated", "finished",
     ]  # fmt: skip
     assert [line["step"] for line in log if line["event"] == "step"] == list(range(2, 61, 2))
 
@@ -86,7 +86,7 @@ def test_equal_trainings_give_equal_bits_and_leave_torch_as_it_was(tmp_path: Pat
     assert torch.equal(torch.get_rng_state(), state)
     assert_same_run(tmp_path / "a", tmp_path / "b")
     train_small(tmp_path / "c", "seed=4")
-    assert read_log(tmp_path / "c")[1] != read_log(tmp_path / "a")[1]
+    assert read_log(tmp_path / "c")[2] != read_log(tmp_path / "a")[2]
 
 
 def test_the_size_of_micro_batches_does_not_matter(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_short_memory_makes_micro_batches_smaller(tmp_path: Path, monkeypatch: p
         patch.setattr("seqflow.training.loop.accumulate", short_of_memory(2))
         model = train_small(tmp_path / "b", on_event=told)
     assert [(e.step, e.size) for e in told.of(MicroBatch)] == [(0, 4), (0, 2)]
-    assert read_log(tmp_path / "b")[1:3] == [
+    assert read_log(tmp_path / "b")[2:4] == [
         {"event": "micro_batch", "step": 0, "size": 4},
         {"event": "micro_batch", "step": 0, "size": 2},
     ]
@@ -284,6 +284,31 @@ def test_recordings_that_cannot_calibrate(tmp_path: Path) -> None:
     assert "flat" in told.of(Uncalibrated)[0].reason
 
 
+def test_too_small_a_calibration_is_told_before_and_after_the_training(tmp_path: Path) -> None:
+    told = Told()
+    model = train_small(
+        tmp_path / "a",
+        "score.alarm_rate=0.02",
+        material=lambda recipe: make_material(recipe, calibration=2),
+        on_event=told,
+    )
+    before, after = (event.message for event in told.of(Warned))
+    # 300 samples hold 9 windows of 32 that share no sample.
+    assert "0.02 cannot be promised: the calibration data make 18 blocks, enough for 0.0527" in before
+    assert "an alarm rate of 0.0527 or more" in after
+    assert model.calibration is not None and len(model.calibration) == 18
+    assert told.events.index(told.of(Warned)[0]) < told.events.index(told.of(Step)[0])
+
+    enough = Told()
+    train_small(
+        tmp_path / "b",
+        "score.alarm_rate=0.0527",
+        material=lambda recipe: make_material(recipe, calibration=2),
+        on_event=enough,
+    )
+    assert enough.of(Warned) == []
+
+
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     def material(recipe: Recipe) -> Material:
         return replace(make_material(recipe), left_out=[InputError("a.wav", "silent", "is silent")])
@@ -348,13 +373,12 @@ def test_a_model_with_nothing_to_train_is_an_error(tmp_path: Path) -> None:
 
 
 def test_tensorboard_gets_the_figures(tmp_path: Path) -> None:
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator", reason="an extra"
-    )
+    from tensorboard.backend.event_processing import event_accumulator
+
     train_small(tmp_path / "a", "train.tensorboard=true")
     found = event_accumulator.EventAccumulator(str(tmp_path / "a" / "tensorboard"))
     found.Reload()
-    assert [e.step for e in found.Scalars("valid/nats")] == [4, 8, 12]
+    assert [e.step for e in found.Scalars("valid/nats")] == [0, 4, 8, 12]
     figures = [line["nats"] for line in read_log(tmp_path / "a") if line["event"] == "step"]
     assert [e.value for e in found.Scalars("train/nats")] == pytest.approx(figures, rel=1e-6)
 

@@ -72,8 +72,8 @@ def batch(
         console.say_json(summary)
     else:
         states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
-        again = f"; {summary.reused} files were done before" if summary.reused else ""
-        console.say(
-            f"{summary.out}: {summary.recordings} recordings: {states}; {summary.alarms} alarms{again}"
-        )
+        again = f"; {summary.reused} of {summary.inputs} files done before" if summary.reused else ""
+        recordings = f"{summary.recordings} recording{'s' * (summary.recordings != 1)}"
+        alarms = f"{summary.alarms} alarm{'s' * (summary.alarms != 1)}"
+        console.say(f"{summary.out}: {recordings}: {states}; {alarms}{again}")
     raise typer.Exit(summary.exit_code)

@@ -255,6 +255,9 @@ def _track(ax: Axes, moments: Array, steps: Array, name: str) -> None:
     _envelope(ax, moments, steps, _SCORE)
     ax.axhline(0.0, color=_GREY, linewidth=0.8)
     if name == "place":
+        if np.nanmax(steps, initial=0.0) > 20.0:
+            ax.set_yscale("symlog", linthresh=2.0)
+            ax.yaxis.set_major_formatter("{x:g}")
         ax.axhline(1.0, color=_GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.annotate(
             "high for a normal window",

@@ -205,9 +205,8 @@ class _Reader:
             if self.strict:
                 raise InputError(self.path, "truncated", f"row {line}, the last one, is cut off; remove it")
             return
-        where = (
-            f"row {line} has {count} cells, the others have {width}" if line else "rows differ in their cells"
-        )
+        found = f"{count} cell{'s' * (count != 1)}, the others have {width}"
+        where = f"row {line} has {found}" if line else "rows differ in their cells"
         raise InputError(self.path, "ragged", f"{where}; correct it, or quote cells that hold the delimiter")
 
     def _line(self, index: int) -> int:

@@ -183,13 +183,13 @@ def _one_message(path: Path, detail: ErrorDetails, owner: type[BaseModel] | None
         case "finite_number":
             return "must be finite"
         case "greater_than_equal":
-            return f"must be at least {context['ge']:g}"
+            return f"must be at least {context['ge']:.12g}"
         case "greater_than":
-            return f"must be above {context['gt']:g}"
+            return f"must be above {context['gt']:.12g}"
         case "less_than_equal":
-            return f"must be at most {context['le']:g}"
+            return f"must be at most {context['le']:.12g}"
         case "less_than":
-            return f"must be below {context['lt']:g}"
+            return f"must be below {context['lt']:.12g}"
         case "too_short":
             return f"must have at least {_entries(context['min_length'])}"
         case "too_long":

@@ -122,7 +122,8 @@ class StateTracker:
         seen = self._n > 0
         flat = seen & (self._low == self._high)
         if self.samples < window:
-            return _refused(fault, "too_short", f"{self.samples} samples, a window has {window}")
+            text = f"{self.samples} sample{'s' * (self.samples != 1)}, a window has {window}"
+            return _refused(fault, "too_short", text)
         if not seen.all():
             text = f"channel {self._list(~seen)} has no valid sample in {self.samples}"
             return _refused(fault, "nonfinite", text)

@@ -109,7 +109,8 @@ def check_window(flow: Flow, window: int, hop: int) -> None:
 def _check_kind(flow: Flow, recording: Recording) -> None:
     where = recording.path or recording.name
     if recording.channels != flow.channels:
-        text = f"has {recording.channels} channels, the model {flow.channels}; choose channels in the recipe"
+        many = f"{recording.channels} channel{'s' * (recording.channels != 1)}"
+        text = f"has {many}, the model {flow.channels}; choose channels in the recipe"
         raise InputError(where, "wrong_channels", text)
     if recording.rate and flow.rate and not math.isclose(recording.rate, flow.rate, rel_tol=1e-6):
         text = f"has {recording.rate:g} Hz, the model {flow.rate:g} Hz; resample it"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -82,6 +84,17 @@ def test_an_error_is_one_line_and_its_code(
     result = seqflow("check", "toy/sine")
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith(line) and result.err.count("\n") == 1
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does() -> None:
+    code = (
+        "import os, signal, seqflow.recipe\n"
+        "seqflow.recipe.load = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from seqflow_cli.main import run\n"
+        "raise SystemExit(run(['check', 'toy/sine']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, "seqflow: interrupted\n")
 
 
 @pytest.mark.parametrize("words", [["--debug", "check", "toy/sine"], ["check", "toy/sine", "--debug"]])

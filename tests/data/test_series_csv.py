@@ -256,7 +256,7 @@ def test_labels_are_kept_apart(tmp_path: Path) -> None:
         ("a;b\n1,5;2\n", {"columns": ["a"]}, "not_numeric", "decimal mark ','"),
         ("a;b\n1,5;2\n3.5;4\n", {"decimal": ","}, "not_numeric", "row 3, column 'a': '3.5'"),
         ("a;b\n1,5;2\n1.234,5;4\n", {"decimal": ","}, "not_numeric", "row 3, column 'a': '1.234,5'"),
-        ("a,b\n1,2\n3\n4,5\n", {}, "ragged", "row 3 has 1 cells, the others have 2"),
+        ("a,b\n1,2\n3\n4,5\n", {}, "ragged", "row 3 has 1 cell, the others have 2"),
         ("a,b\n1,2\n\n3,4,5\n4,5\n", {}, "ragged", "row 4 has 3 cells"),
         ("a,b\n1,2\n3,4,5", {}, "ragged", "row 3 has 3 cells"),
         ("a,b\n1,2\n3\n4,x\n", {}, "ragged", "row 3"),

@@ -236,7 +236,9 @@ def test_one_file_only(tmp_path: Path) -> None:
 def test_too_few_files_name_the_first_that_was_left_out(tmp_path: Path) -> None:
     write(tmp_path, "a.wav", channels=2)
     write(tmp_path, "b.wav", length=20)
-    with pytest.raises(UsageError, match=r"1 file cannot be parted .*; left out: 1, first: .*b\.wav: too_short"):
+    with pytest.raises(
+        UsageError, match=r"1 file cannot be parted .*; left out: 1, first: .*b\.wav: too_short"
+    ):
         split_recordings(recipe(tmp_path))
 
 

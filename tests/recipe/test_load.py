@@ -52,6 +52,7 @@ def test_numbers_are_yaml_1_2() -> None:
         ("sead: 1", "7:1: sead: 1: ", "nearest valid key 'seed'"),
         ("window: 64", "7:1: window: 64: ", "valid below 'data'"),
         ("train: {lr: fast}", "7:13: train.lr: 'fast': ", "must be a number"),
+        ("train: {batch: 9999999}", "7:16: train.batch: 9999999: ", "must be at most 1048576"),
         ("train: {lr: .nan}", "7:13: train.lr: nan: ", "finite"),
         ("train: {batch: 6, micro_batch: 4}", "7:32: train.micro_batch: 4: ", "does not divide"),
         ("train: 3", "7:8: train: 3: ", "must be a mapping of keys"),

@@ -34,7 +34,7 @@ def test_nothing_to_say_of_a_normal_recording() -> None:
     ("values", "status", "detail"),
     [
         (np.empty(0), "too_short", "0 samples, a window has 8"),
-        (SOUND[:1], "too_short", "1 samples, a window has 8"),
+        (SOUND[:1], "too_short", "1 sample, a window has 8"),
         (SOUND[:7], "too_short", "7 samples"),
         (np.zeros(100), "silent", "below -90 dB"),
         (1e-5 * np.sin(np.arange(100)), "silent", "below -90 dB"),

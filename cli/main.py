@@ -105,6 +105,10 @@ def run(args: Sequence[str] | None = None) -> int:
         lines, code = _failure(error)
         for line in lines:
             console.fail(line)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _forget_stdout()
         return code
     if code == INTERRUPTED:
         console.note("seqflow: interrupted")

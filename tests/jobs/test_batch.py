@@ -20,6 +20,7 @@ from seqflow.errors import CheckpointError, InputError, UsageError
 from seqflow.jobs import batch
 from seqflow.jobs.batch import BatchSummary, FileDone, run_batch
 from seqflow.jobs.score import score_paths
+from seqflow.model import Model
 from seqflow.scoring import FileScore, read_scores
 from seqflow.training.lock import lock
 
@@ -84,13 +85,15 @@ def test_what_comes_out(done: tuple[Path, BatchSummary], recordings: Path) -> No
     assert not [path for path in out.rglob("*") if path.name.endswith(".tmp")]
 
 
-def test_scores_are_those_of_score_paths(done: tuple[Path, BatchSummary], recordings: Path) -> None:
+def test_scores_are_those_of_score_paths(
+    done: tuple[Path, BatchSummary], model: Path, recordings: Path
+) -> None:
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        alone = score_paths(small_model(), [recordings])
+        alone = score_paths(Model.load(model), [recordings])
     finally:
         torch.set_num_threads(threads)
     rows = read_scores(done[0] / "scores.parquet")

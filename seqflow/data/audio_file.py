@@ -205,6 +205,8 @@ class AudioFile:
             else:
                 _skip(handle, begin)
             samples: Samples = handle.read(start - begin + frames, sample_type, always_2d=True)
+        if len(samples) < start - begin + frames and regular_file(Path(self.path)).st_size < self.size:
+            raise self._changed()  # cut while it was open
         return samples[start - begin :]
 
     @contextmanager
@@ -243,7 +245,10 @@ class AudioFile:
         if same and handle.frames >= self.frames and form == (self.channels, self.rate, self.subtype):
             return handle
         handle.close()
-        raise InputError(self.path, "changed", "is not the file that was opened before; start again")
+        raise self._changed()
+
+    def _changed(self) -> InputError:
+        return InputError(self.path, "changed", "is not the file that was opened before; start again")
 
     def _has(self, frame: int) -> bool:
         try:

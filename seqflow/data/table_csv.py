@@ -6,6 +6,7 @@ the same blocks, on demand, with the offset of every block noted on opening.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,29 +104,25 @@ class _Reader:
         if self.choice.label is not None:
             used.add(self.choice.label)
         try:
-            with (
-                self.path.open("rb") as file,
-                pyarrow.csv.open_csv(
-                    file,
-                    read_options=pyarrow.csv.ReadOptions(
-                        use_threads=False,
-                        block_size=_BLOCK,
-                        column_names=keys,
-                        skip_rows=self.form.skip,
-                        encoding="utf8" if self.form.encoding == "utf-8-sig" else self.form.encoding,
-                    ),
-                    parse_options=pyarrow.csv.ParseOptions(
-                        delimiter=self.form.delimiter,
-                        newlines_in_values=True,
-                        ignore_empty_lines=not self.blank,
-                        invalid_row_handler=self._misfit,
-                    ),
-                    convert_options=pyarrow.csv.ConvertOptions(
-                        column_types={key: pa.string() for key in keys},
-                        include_columns=[str(i) for i in sorted(used)] or keys[:1],
-                    ),
-                ) as reader,
-            ):
+            with pyarrow.csv.open_csv(
+                self._source(),
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False,
+                    block_size=_BLOCK,
+                    column_names=keys,
+                    skip_rows=self.form.skip,
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.form.delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=not self.blank,
+                    invalid_row_handler=self._misfit,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={key: pa.string() for key in keys},
+                    include_columns=[str(i) for i in sorted(used)] or keys[:1],
+                ),
+            ) as reader:
                 yield from reader
         except OSError as error:
             raise unreadable(self.path, error) from None
@@ -136,6 +133,15 @@ class _Reader:
             if "straddling" in text:
                 text = f"a row is longer than {_BLOCK >> 20} MiB, or a quotation mark is not closed"
             raise InputError(self.path, "corrupt", f"is no CSV: {text}; save it anew") from None
+
+    def _source(self) -> pa.NativeFile:
+        """The text in UTF-8. A thread of pyarrow reads ahead, and may still do so when Python ends.
+
+        If it had to ask Python for bytes, or to decode them, the process would abort then, or never end.
+        """
+        if self.form.encoding == "utf-8-sig":
+            return pa.OSFile(os.fsencode(self.path))
+        return pa.BufferReader(self.path.read_bytes().decode(self.form.encoding).encode())
 
     def _misfit(self, row: pyarrow.csv.InvalidRow) -> str:
         if row.text.strip():

@@ -225,6 +225,16 @@ def test_a_file_that_becomes_another(tmp_path: Path) -> None:
         assert caught.value.code == "changed"
 
 
+@pytest.mark.parametrize("size", [0, 3000])
+def test_a_file_that_is_cut_while_it_is_open(tmp_path: Path, size: int) -> None:
+    path = write(tmp_path / "a.wav", sound(5000))
+    recording = one(path)
+    recording.read(0, 100)
+    os.truncate(path, size)
+    with pytest.raises(InputError, match=r"changed|empty"):
+        recording.read(4000, 100)
+
+
 def _damage(path: Path, kind: str) -> None:
     content = bytearray(path.read_bytes())
     middle = len(content) // 2

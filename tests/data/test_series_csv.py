@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -328,6 +330,29 @@ def test_a_late_remark_in_another_encoding_harms_no_number(tmp_path: Path) -> No
     assert recording.read(60_000, 1).values.tolist() == [[7.25]]
     rows += [b"8.5,caf\xe9,x", b"9,ok"]
     assert "row 60003 has 3 cells" in fault(write(tmp_path, b"\n".join(rows))).detail
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_no_thread_of_pyarrow_reads_through_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    # One that is at it when the process ends aborts it, or keeps it from ending: now and then, after a fault.
+    opened, open_csv = [], pyarrow.csv.open_csv
+
+    def spy(source: pa.NativeFile, read_options: pyarrow.csv.ReadOptions, **keys: Any) -> object:
+        opened.append((type(source), read_options.encoding))
+        return open_csv(source, read_options=read_options, **keys)
+
+    monkeypatch.setattr(pyarrow.csv, "open_csv", spy)
+    text = PLAIN.replace("a,b", "a,\u00e9")
+    recording = one(write(tmp_path, text.encode(encoding), os.fsdecode(b"\xff\n.csv")))
+    assert recording.channel_names == ("a", "\u00e9")
+    assert values(recording) == [[1.5, 3, None], [-2, 40, 6]]
+    assert opened and all(kind in (pa.OSFile, pa.BufferReader) and utf == "utf8" for kind, utf in opened)
+
+
+def test_text_that_its_mark_belies(tmp_path: Path) -> None:
+    assert fault(write(tmp_path, PLAIN.encode("utf-16") + b"\x00")).code == "corrupt"
 
 
 @settings(deadline=None, max_examples=150)

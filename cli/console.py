@@ -150,6 +150,16 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def moment(seconds: float, rate: float) -> str:
+    """A time as `1d 02:03:04`, with thousandths where there is more than a sample a second."""
+    digits = 3 if rate > 1.0 else 0
+    days, rest = divmod(round(seconds, digits), 86400.0)
+    hours, rest = divmod(rest, 3600.0)
+    minutes, rest = divmod(rest, 60.0)
+    width = 3 + digits if digits else 2
+    return f"{days:.0f}d " * (days > 0) + f"{hours:02.0f}:{minutes:02.0f}:{rest:0{width}.{digits}f}"
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)

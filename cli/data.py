@@ -98,7 +98,10 @@ def show_found(found: Sequence[Found]) -> None:
     for one in found:
         if isinstance(one, InputError):
             continue
-        length = f"{one.duration:.3f} s" if one.duration is not None else f"{one.length}"
+        length = f"{one.length}"
+        if one.duration is not None and one.rate is not None:
+            long = one.duration >= 3600.0
+            length = console.moment(one.duration, one.rate) if long else f"{one.duration:.3f} s"
         level = console.number(one.rms) if one.rms_db is None else f"{one.rms_db:.1f} dB"
         rows.append(
             [

@@ -123,17 +123,7 @@ def worst(one: FileScore) -> str:
         return f"{one.worst_start:.0f}-{one.worst_end:.0f}"
     if one.worst_end < 3600.0:
         return f"{one.worst_start:.3f}-{one.worst_end:.3f} s"
-    return f"{moment(one.worst_start, one.rate)}-{moment(one.worst_end, one.rate)}"
-
-
-def moment(seconds: float, rate: float) -> str:
-    """A time as `1d 02:03:04`, with thousandths where there is more than a sample a second."""
-    digits = 3 if rate > 1.0 else 0
-    days, rest = divmod(round(seconds, digits), 86400.0)
-    hours, rest = divmod(rest, 3600.0)
-    minutes, rest = divmod(rest, 60.0)
-    width = 3 + digits if digits else 2
-    return f"{days:.0f}d " * (days > 0) + f"{hours:02.0f}:{minutes:02.0f}:{rest:0{width}.{digits}f}"
+    return f"{console.moment(one.worst_start, one.rate)}-{console.moment(one.worst_end, one.rate)}"
 
 
 def count(scores: Sequence[FileScore]) -> str:

@@ -22,7 +22,7 @@ Unit = Literal["recording", "block"]
 Features = Mapping[str, Array]
 """Raw features (windows, D) of one unit by the term's name."""
 
-_VERSION = 1
+_VERSION = 2
 _FOLDS = 10
 
 
@@ -146,7 +146,9 @@ class Calibration:
         try:
             version, window, hop, per_unit, unit = (int(v) for v in arrays["numbers"])
             if version != _VERSION:
-                raise CheckpointError(f"calibration: version {version}, this program reads {_VERSION}")
+                raise CheckpointError(
+                    f"calibration: version {version}, this program reads {_VERSION}; train anew"
+                )
             names = tuple(dict(enumerate(NAMES))[int(index)] for index in arrays["terms"])
             smoothing = tuple(int(v) for v in arrays["smoothing"])
             prefix = "statistics.{}.{}".format
@@ -155,7 +157,7 @@ class Calibration:
                 for t in make_terms(names, smoothing)
             }
             units = np.asarray(arrays["units"], dtype=np.float64)
-            found = np.asarray(arrays.get("heights", np.zeros((2, len(names)))), dtype=np.float64)
+            found = np.asarray(arrays["heights"], dtype=np.float64)
             kind = dict(enumerate(get_args(Unit)))[unit]
         except (KeyError, ValueError, TypeError, UsageError) as error:
             raise CheckpointError(f"calibration: damaged or of another program ({error!r})") from error

@@ -54,7 +54,7 @@ class FileScore:
         unit: what the calibration compares: "recording" or "block".
         worst_start, worst_end: the worst interval, end exclusive: seconds, or samples without a rate.
         terms: value of each term, of the recording or the worst block.
-        arrays: per-sample values (T,) by term, NaN where not scored; None unless asked for.
+        arrays: per-sample values (T,) by term, and `place`, NaN where not scored; None unless asked for.
         windows: "start" (first samples) and per-window values by term; None unless asked for.
     """
 

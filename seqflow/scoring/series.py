@@ -25,7 +25,7 @@ from .term import Array
 from .worst import WorstInterval
 
 OnSamples = Callable[[int, Mapping[str, Array]], None]
-"""Called with the first sample and the per-sample values (n,) by term, in order and without gaps."""
+"""Called with the first sample and the per-sample values (n,) by term, and `place`, in order."""
 
 _REACH = 1 << 18
 

@@ -11,14 +11,14 @@ from .term import Array
 
 
 class TrackFile:
-    """A NumPy file (.npy) with one record for each sample, and a float32 field for each term.
+    """A NumPy file (.npy) with one record for each sample, and a float32 field for each track.
 
-    `numpy.load(path)["local"]` is the (T,) track of a term; `numpy.load(path, mmap_mode="r")` reads no more
+    `numpy.load(path)["place"]` is a (T,) track; `numpy.load(path, mmap_mode="r")` reads no more
     than is looked at. Samples without a score are NaN. Memory: what is given to `add`.
 
     Args:
         file: open for writing, empty.
-        names: of the terms.
+        names: of the tracks.
     """
 
     def __init__(self, file: BinaryIO, names: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ class TrackFile:
         self._header()
 
     def add(self, start: int, values: Mapping[str, Array]) -> None:
-        """Write the values (n,) of each term; calls come in order, without gaps."""
+        """Write the values (n,) of each track; calls come in order, without gaps."""
         rows = np.empty(len(next(iter(values.values()))), self._type)
         for name in self._type.names or ():
             rows[name] = values[name]

@@ -10,7 +10,7 @@ from .term import Array
 class WorstInterval:
     """The samples around the highest score where it stays far above the usual, but for short dips.
 
-    With M the highest score, 0 the usual level and 1 a height that normal windows reach, far is 0.4·M and not
+    With M the highest score, 0 the usual level and 1 a height that normal windows reach, far is M/2 and not
     below 1; where M itself hardly exceeds 1, it is 0.8·M. A recording that nowhere exceeds the usual level
     (M <= 0) keeps the samples equal to M. The interval goes on beyond at most `dip` samples that lie below
     or have no score (NaN). It reaches at most `reach` samples back from its peak, which bounds the memory.
@@ -50,7 +50,7 @@ class WorstInterval:
 
     def _extent(self, scores: Array) -> int:
         """Samples up to the last one that belongs to the interval which ends in front of them."""
-        level = max(0.4 * self.peak, min(1.0, 0.8 * self.peak)) if self.peak > 0 else self.peak
+        level = max(0.5 * self.peak, min(1.0, 0.8 * self.peak)) if self.peak > 0 else self.peak
         # Behind the previous sample above the level: where each one is.
         above = np.flatnonzero(scores >= level) + 1
         apart = np.flatnonzero(np.diff(above, prepend=0) > self._dip + 1)

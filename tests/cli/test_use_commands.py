@@ -14,7 +14,7 @@ import soundfile
 from calls import Seqflow
 
 from seqflow.scoring import read_scores
-from seqflow_cli.score import moment
+from seqflow_cli.console import moment
 
 
 def test_score_prints_a_table(seqflow: Seqflow, trained: Path, recordings: Path) -> None:

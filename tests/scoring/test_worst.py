@@ -19,7 +19,7 @@ def by_definition(scores: np.ndarray, dip: int) -> tuple[int | None, int | None]
         return None, None
     top = int(filled.argmax())
     peak = filled[top]
-    level = peak if peak <= 0 else 0.8 * peak if peak < 1.25 else 1.0 if peak < 2.5 else 0.4 * peak
+    level = peak if peak <= 0 else 0.8 * peak if peak < 1.25 else 1.0 if peak < 2.0 else 0.5 * peak
     above = [int(t) for t in np.flatnonzero(filled >= level)]
     start = end = top
     for t in reversed([t for t in above if t < top]):

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from timing import Seconds, interleaved, machine, settle_heap
+from timing import Seconds, interleaved, settle_heap
 from torch import Tensor
 
 from seqflow.bijections import Bijection, CausalConv, CircularConv, SymmetricConv
 from seqflow.bijections.cepstral import Boundary, cepstral_conv, lag_count, within_budget
+from seqflow.jobs.machine import machine
 from seqflow.ops.dct import dct2, dct3
 
 SAMPLES = 1 << 20

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -42,25 +39,3 @@ def settle_heap() -> None:
     take longer than the arithmetic. A program of any size passes that point by itself.
     """
     torch.zeros((1 << 23) - (1 << 16))
-
-
-def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
-    return {
-        "cpu": _cpu(),
-        "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(line.split("\t:", 1) if "\t:" in line else (line.strip(), "") for line in lines)
-    names = {key.strip(): value.strip() for key, value in fields.items()}
-    model = names.get("model name", platform.machine())
-    return f"{model}, AVX-512" if "avx512f" in names.get("flags", "") else model

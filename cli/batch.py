@@ -76,4 +76,9 @@ def batch(
         recordings = f"{summary.recordings} recording{'s' * (summary.recordings != 1)}"
         alarms = f"{summary.alarms} alarm{'s' * (summary.alarms != 1)}"
         console.say(f"{summary.out}: {recordings}: {states}; {alarms}{again}")
+        if summary.stale:
+            stale = f"{summary.stale} result{'s' * (summary.stale != 1)}"
+            console.note(
+                f"note: {stale} of inputs that are no longer there, in no table, in {summary.out / 'results'}"
+            )
     raise typer.Exit(summary.exit_code)

@@ -63,7 +63,7 @@ def fail(text: str) -> None:
 def pairs(rows: Iterable[tuple[str, str]]) -> None:
     """Names and values, one pair a line, the values below each other."""
     rows = [(name, clean(value)) for name, value in rows]
-    width = max((len(name) for name, _ in rows), default=0)
+    width = max((_cells(name) for name, _ in rows), default=0)
     if terminal(sys.stdout):
         from rich.table import Table
 
@@ -75,7 +75,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> None:
         _rich(grid)
         return
     for name, value in rows:
-        say(f"{name:<{width}}  {value}".rstrip())
+        say(f"{_padded(name, width)}  {value}".rstrip())
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
@@ -91,10 +91,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence
             made.add_row(*map(_text, row))
         _rich(made)
         return
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    widths = [max(map(_cells, column)) for column in zip(head, *cells, strict=True)]
     for row in [list(head), *cells]:
         aligned = [
-            cell.rjust(width) if name in right else cell.ljust(width)
+            _padded(cell, width, right=name in right)
             for name, cell, width in zip(head, row, widths, strict=True)
         ]
         say("  ".join(aligned).rstrip())
@@ -160,6 +160,14 @@ def moment(seconds: float, rate: float) -> str:
     return f"{days:.0f}d " * (days > 0) + f"{hours:02.0f}:{minutes:02.0f}:{rest:0{width}.{digits}f}"
 
 
+def forget(stream: TextIO) -> None:
+    """Drop what a stream could not write: Python flushes it at the end, and would complain."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        return
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
@@ -167,6 +175,25 @@ def _write(stream: TextIO, text: str) -> None:
             stream.flush()
     except BrokenPipeError as error:
         raise ReaderGoneError from error
+    except OSError:
+        if stream is not sys.stderr:
+            raise
+        # The exit code says what the line would have said.
+        forget(stream)
+
+
+def _cells(text: str) -> int:
+    """Columns that a text takes on a screen: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    blank = " " * (width - _cells(text))
+    return blank + text if right else text + blank
 
 
 def _text(text: str) -> Any:

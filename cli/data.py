@@ -196,7 +196,10 @@ def make(
     seed: Annotated[int, typer.Option(metavar="SEED", help="The same seed gives the same files.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Make up recordings, to try things without data."""
+    """Make up recordings, to try things without data.
+
+    Normal ones go to DIR/normal, those with a fault to DIR/faulty; DIR/faults.jsonl tells the faults.
+    """
     from seqflow.jobs.make import make_files
 
     made = make_files(

@@ -43,7 +43,8 @@ def export(
     if json:
         console.say_json(written)
         return
+    condition = f", condition (B, {written.condition})" if written.condition else ""
     console.say(
-        f"{written.path}: x (B, {written.channels}, {written.length}), position (B), step (B) -> log_prob, "
-        f"noise, log_det; {written.size} bytes; differs from the model by {written.difference:.2g}"
+        f"{written.path}: x (B, {written.channels}, {written.length}), position (B), step (B){condition} -> "
+        f"log_prob, noise, log_det; {written.size} bytes; differs from the model by {written.difference:.2g}"
     )

@@ -38,6 +38,8 @@ def _rows(found: Info) -> Iterator[tuple[str, str]]:
     yield "takes", f"{_count(found.channels, 'channel')}{names}, {rate}, {step}, multiples of {found.divisor}"
     yield "window", f"{found.window} samples"
     yield "parameters", f"{found.parameters:,}"
+    for name, values in found.conditions.items():
+        yield f"condition {name}", f"{_count(len(values), 'value')}: {', '.join(values)}"
     calibration = found.calibration
     if calibration is None:
         yield "calibration", "none: scores have no p-values"
@@ -51,7 +53,11 @@ def _rows(found: Info) -> Iterator[tuple[str, str]]:
             f"at most {calibration.alarm_rate:g} false ones per {calibration.unit} (by the recipe); from "
             f"{rate_text(calibration.attainable_rate)} on can be promised",
         )
-    for name, value in found.training.items():
+    training = dict(found.training)
+    training.pop("parameters", None)  # above
+    if "trained_steps" in training:
+        training["steps"] = f"{training.pop('trained_steps')}; the model is that of step {training['steps']}"
+    for name, value in training.items():
         yield name.replace("_", " "), _figure(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,24 @@ from .progress import Progress
 
 EXAMPLES = examples(
     "seqflow sample runs/toy/machine --out samples",
+    "seqflow sample runs/audio/fsdd-conditional --condition digit=7 --condition speaker=theo --out s7",
     "seqflow sample runs/audio/fsdd -n 16 --seconds 2 --temperature 0.8 --seed 1 --out samples",
 )
+
+
+def conditions(given: Sequence[str] | None) -> dict[str, str]:
+    """NAME=VALUE options as a mapping. Raises UsageError for one of another form, or a name given twice."""
+    from seqflow.errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--condition {text}: is not of the form NAME=VALUE, such as digit=7")
+        if name in found:
+            raise UsageError(f"--condition {text}: {name} is given twice; leave one out")
+        found[name] = value
+    return found
 
 
 def sample(
@@ -43,6 +60,16 @@ def sample(
             show_default=False,
         ),
     ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--condition",
+            metavar="NAME=VALUE",
+            help="Of recordings for which this is declared; see: seqflow info. May be given again; left out: "
+            "unknown.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="SEED", help="The same seed gives the same files.")] = 0,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -64,6 +91,7 @@ def sample(
             seconds=seconds,
             temperature=temperature,
             seed=seed,
+            condition=conditions(condition),
             on_progress=progress.update,
         )
     if json:

@@ -110,7 +110,8 @@ def show_scores(scores: Sequence[FileScore]) -> None:
     for one in scores:
         if one.detail:
             # Of several states the detail names each itself.
-            state = "" if one.detail.startswith(f"{one.status}: ") else f"{one.status}: "
+            named = one.status == "ok" or one.detail.startswith(f"{one.status}: ")
+            state = "" if named else f"{one.status}: "
             console.note(f"{one.name}: {state}{one.detail}")
     console.note(count(scores))
 

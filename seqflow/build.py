@@ -21,6 +21,7 @@ from .bijections import (
     ConvCoupling,
     Dequantize,
     Gate,
+    LevelPyramid,
     MultichannelConv,
     MultiScale,
     SplineCoupling,
@@ -30,6 +31,7 @@ from .bijections import (
     Whitening,
     coupling_sizes,
 )
+from .classes import Classes
 from .distributions import Base, Laplace, Mixture, Normal, StudentT
 from .errors import RecipeError
 from .flow import Flow
@@ -46,6 +48,7 @@ from .recipe.layers import (
     DequantizeConfig,
     GateConfig,
     LayerConfig,
+    LevelPyramidConfig,
     MultichannelConvConfig,
     MultiScaleConfig,
     RepeatConfig,
@@ -58,23 +61,47 @@ from .recipe.layers import (
 from .recipe.model import BaseConfig, LaplaceConfig, MixtureConfig, NormalConfig, StudentTConfig
 from .recipe.recipe import Recipe
 
+# Errors of recomputed activations, relative to the signal, up to which their gradients are taken: those of
+# the gradients are about three times as large. With bf16 inside the conditioners no gradient is better.
+_TOLERANCES = {"float32": 3e-5, "bf16": 2e-2}
 
-def build_flow(recipe: Recipe, channels: int, rate: float | None = None, step: float | None = None) -> Flow:
+
+def build_flow(
+    recipe: Recipe,
+    channels: int,
+    rate: float | None = None,
+    step: float | None = None,
+    classes: Classes | None = None,
+) -> Flow:
     """The untrained model of a recipe for data of C channels.
 
     `rate` (Hz) and `step` (units of the data) are those of the data, kept with the flow; the recipe's own
-    rate and step go before them. The weights are drawn from the recipe's seed, whatever torch's generator has
-    done before, and leave it as it was. Raises RecipeError where the layers do not fit C channels or the
-    window of the recipe.
+    rate and step go before them. `classes` are those of the conditions in `model.condition`. The weights are
+    drawn from the recipe's seed, whatever torch's generator has done before, and leave it as it was.
+
+    Raises RecipeError where the layers do not fit C channels or the window of the recipe, or the classes are
+    those of other conditions.
     """
+    classes = classes or Classes()
+    if tuple(classes.values) != recipe.model.condition:
+        given = ", ".join(classes.values) or "none"
+        text = f"needs the values of each condition; they are given for: {given}"
+        raise RecipeError([f"{recipe.name}: model.condition: {text}"])
     _check_channels(recipe, channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         autocast = torch.bfloat16 if recipe.train.precision == "bf16" else None
-        bijection, latent = build_bijection(recipe.model.layers, channels, autocast=autocast)
+        bijection, latent = build_bijection(
+            recipe.model.layers,
+            channels,
+            autocast=autocast,
+            condition_size=classes.size,
+            clock=recipe.model.clock,
+            recompute=_TOLERANCES[recipe.train.precision] if recipe.train.memory == "recompute" else None,
+        )
         base = build_base(recipe.model.base, latent)
     own_step = recipe.data.step if isinstance(recipe.data.step, float) else step
-    flow = Flow(bijection, base, channels, rate=recipe.data.rate or rate, step=own_step)
+    flow = Flow(bijection, base, channels, rate=recipe.data.rate or rate, step=own_step, classes=classes)
     try:
         flow.latent_shape(recipe.data.window)
     except ValueError as error:
@@ -83,14 +110,21 @@ def build_flow(recipe: Recipe, channels: int, rate: float | None = None, step: f
 
 
 def build_bijection(
-    layers: Sequence[LayerConfig], channels: int, *, autocast: torch.dtype | None = None
+    layers: Sequence[LayerConfig],
+    channels: int,
+    *,
+    autocast: torch.dtype | None = None,
+    condition_size: int = 0,
+    clock: int = 0,
+    recompute: float | None = None,
 ) -> tuple[Bijection, int]:
     """The chain of layers for C channels, and the number of channels behind it.
 
-    `autocast` is the dtype that conditioner networks compute in, None for that of the data. Raises
+    `autocast` is the dtype that conditioner networks compute in, None for that of the data. `condition_size`
+    is the width K of the context's `condition`, 0 for none; `recompute` is that of the chains. Raises
     RecipeError naming the layer that does not fit.
     """
-    return _Builder(autocast).chain(layers, channels, "model.layers")
+    return _Builder(autocast, condition_size, clock, recompute).chain(layers, channels, "model.layers")
 
 
 def build_base(config: BaseConfig, channels: int) -> Base:
@@ -107,7 +141,12 @@ def build_base(config: BaseConfig, channels: int) -> Base:
 
 
 def build_conditioner(
-    config: ConditionerConfig, channels: int, counts: tuple[int, int], autocast: torch.dtype | None = None
+    config: ConditionerConfig,
+    channels: int,
+    counts: tuple[int, int],
+    autocast: torch.dtype | None = None,
+    condition_size: int = 0,
+    clock: int = 0,
 ) -> nn.Module:
     """The network from `channels` untouched channels to (point-wise, pooled) parameters."""
     match config:
@@ -123,6 +162,8 @@ def build_conditioner(
                 level_scales=config.level_scales,
                 normalized=config.normalized,
                 gated=config.gated,
+                condition_size=condition_size,
+                clock=clock,
                 autocast=autocast,
             )
 
@@ -130,8 +171,13 @@ def build_conditioner(
 class _Builder:
     """Goes through the layers once, in order; knows which half a coupling should change next."""
 
-    def __init__(self, autocast: torch.dtype | None) -> None:
+    def __init__(
+        self, autocast: torch.dtype | None, condition_size: int, clock: int, recompute: float | None = None
+    ) -> None:
         self.autocast = autocast
+        self.condition_size = condition_size
+        self.clock = clock
+        self.recompute = recompute
         self.next_swap = False
 
     def chain(self, layers: Sequence[LayerConfig], channels: int, path: str) -> tuple[Chain, int]:
@@ -148,7 +194,7 @@ class _Builder:
             except ValueError as error:
                 raise RecipeError([f"{here}: {layer.kind}: {error}"]) from None
             built.append(bijection)
-        return Chain(built), channels
+        return Chain(built, recompute=self.recompute), channels
 
     def layer(self, config: LayerConfig, channels: int, path: str) -> tuple[Bijection, int]:
         match config:
@@ -179,6 +225,8 @@ class _Builder:
                 # It starts by putting the channels in reverse order: the halves change places.
                 self.next_swap = not self.next_swap
                 return ChannelMix(channels), channels
+            case LevelPyramidConfig():
+                return self.level_pyramid(config, channels), channels
             case SqueezeConfig():
                 return Squeeze(config.factor), channels * config.factor
             case MultiScaleConfig():
@@ -196,6 +244,18 @@ class _Builder:
             floor_db=config.floor_db,
         )
 
+    def level_pyramid(self, config: LevelPyramidConfig, channels: int) -> LevelPyramid:
+        return LevelPyramid(
+            channels,
+            config.block,
+            groups=config.groups,
+            hidden=config.hidden,
+            knots=config.knots,
+            strength=config.strength,
+            condition_size=self.condition_size,
+            clock=self.clock,
+        )
+
     def coupling(
         self, config: ConvCouplingConfig | AffineCouplingConfig | SplineCouplingConfig, channels: int
     ) -> Bijection:
@@ -204,7 +264,9 @@ class _Builder:
         untouched, _ = coupling_sizes(channels, swap)
 
         def conditioner(counts: tuple[int, int]) -> nn.Module:
-            return build_conditioner(config.conditioner, untouched, counts, self.autocast)
+            return build_conditioner(
+                config.conditioner, untouched, counts, self.autocast, self.condition_size, self.clock
+            )
 
         match config:
             case AffineCouplingConfig():

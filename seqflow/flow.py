@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .bijections.base import Bijection, Context
+from .classes import Classes
 from .distributions import Base
 
 
@@ -32,6 +33,7 @@ class Flow(nn.Module):
         channels: C, channels of a sequence.
         rate: samples per second (Hz) the model works at; None for data without a clock.
         step: quantisation step of the data in its units, where one is common to all; None where it is not.
+        classes: the conditions it knows, whose values make the context's `condition`; none by default.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Flow(nn.Module):
         *,
         rate: float | None = None,
         step: float | None = None,
+        classes: Classes | None = None,
     ) -> None:
         super().__init__()
         self.bijection = bijection
@@ -49,6 +52,7 @@ class Flow(nn.Module):
         self.channels = channels
         self.rate = rate
         self.step = step
+        self.classes = classes or Classes()
         self._divisor: int | None = None
 
     @property
@@ -156,7 +160,8 @@ class Flow(nn.Module):
         _, steps = self.latent_shape(length)
         z = self.base.sample(n, steps, temperature=temperature, generator=generator)
         dtype = z.dtype
-        x, _ = self.in_float64().from_noise(z.double(), _double(context))
+        told = {**(_double(context) or {}), "temperature": z.new_full((n,), temperature).double()}
+        x, _ = self.in_float64().from_noise(z.double(), told)
         return x.to(dtype)
 
     def in_float64(self) -> Flow:

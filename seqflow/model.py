@@ -19,6 +19,7 @@ from torch import Tensor
 from .bijections.base import Context
 from .build import build_flow
 from .checkpoint import read_checkpoint, write_checkpoint
+from .classes import Classes
 from .errors import CheckpointError, RecipeError, UsageError
 from .flow import Flow
 from .recipe import Recipe
@@ -68,6 +69,11 @@ class Model:
         return self.flow.channels
 
     @property
+    def classes(self) -> Classes:
+        """The conditions it knows, with their values; none for most models."""
+        return self.flow.classes
+
+    @property
     def device(self) -> torch.device:
         """Where the flow's tensors are."""
         tensors = [*self.flow.parameters(), *self.flow.buffers()]
@@ -79,14 +85,24 @@ class Model:
         return self
 
     @torch.no_grad()
-    def log_prob(self, x: Tensor | NDArray[Any], context: Context | None = None) -> Tensor:
+    def log_prob(
+        self,
+        x: Tensor | NDArray[Any],
+        context: Context | None = None,
+        condition: Mapping[str, str] | None = None,
+    ) -> Tensor:
         """Log-density (B,) in nats of sequences x (B, C, T), per unit of x to the power C·T.
 
-        Without a context, x starts a recording with the training data's step. Raises ValueError where the
-        shape does not fit the model.
+        Without a context, x starts a recording with the training data's step, and `condition` gives values of
+        conditions (see `classes`); those not given are unknown. Raises ValueError where the shape does not
+        fit the model, UsageError for a condition that it does not know, or one beside a context.
         """
+        if context is not None and condition is not None:
+            raise UsageError("log_prob: context and condition both give the condition; leave one out")
         sequences = torch.as_tensor(x, dtype=torch.float32, device=self.device)
-        return self.flow.log_prob(sequences, self._context(len(sequences)) if context is None else context)
+        if context is None:
+            context = self._context(len(sequences), condition or {})
+        return self.flow.log_prob(sequences, context)
 
     def sample(
         self,
@@ -95,14 +111,24 @@ class Model:
         seconds: float | None = None,
         temperature: float = 1.0,
         seed: int = 0,
+        condition: Mapping[str, str] | None = None,
     ) -> Tensor:
         """Draw n sequences (n, C, length), on the CPU, in the units of the data; see `sampling.draw`.
 
-        Without a length they are as long as a window. Equal arguments give equal sequences. Raises UsageError
+        Without a length they are as long as a window. `condition` gives values of conditions, such as
+        {"digit": "7"}; those not given are unknown. Equal arguments give equal sequences. Raises UsageError
         for arguments that do not fit the model.
         """
         length = self._length(length, seconds)
-        drawn = draw(self.flow, n, length, step=self.step, temperature=temperature, seed=seed)
+        drawn = draw(
+            self.flow,
+            n,
+            length,
+            step=self.step,
+            temperature=temperature,
+            seed=seed,
+            condition=condition,
+        )
         return torch.stack([sequence.values for sequence in drawn])
 
     def save(self, path: str | Path) -> None:
@@ -118,6 +144,7 @@ class Model:
             "channel_names": list(self.channel_names),
             "rate": self.rate,
             "step": self.step,
+            "conditions": {name: list(values) for name, values in self.classes.values.items()},
             "info": self.info,
         }
         write_checkpoint(Path(path), tensors, meta)
@@ -133,9 +160,11 @@ class Model:
         try:
             recipe = stored_recipe(meta["recipe"])
             rate, step = meta["rate"], meta["step"]
+            classes = stored_classes(meta.get("conditions", {}))
             # Without memory: that is what the stored tensors bring, once they are seen to fit.
             with torch.device("meta"):
-                flow = build_flow(recipe, min(int(meta["channels"]), _MOST_CHANNELS), rate, step)
+                channels = min(int(meta["channels"]), _MOST_CHANNELS)
+                flow = build_flow(recipe, channels, rate, step, classes)
             names = tuple(str(name) for name in meta["channel_names"])
             info = dict(meta["info"])
         except (CheckpointError, RecipeError) as error:
@@ -150,11 +179,16 @@ class Model:
             raise CheckpointError(f"{path}: {error}") from None
         return cls(flow.eval(), recipe, calibration, names, rate, step, info).to(device)
 
-    def _context(self, n: int) -> dict[str, Tensor] | None:
-        if self.step is None:
-            return None
-        step = torch.full((n,), self.step, device=self.device)
-        return {"step": step, "position": torch.zeros(n, dtype=torch.int64, device=self.device)}
+    def _context(self, n: int, condition: Mapping[str, str]) -> dict[str, Tensor]:
+        context: dict[str, Tensor] = {}
+        if self.step is not None:
+            context["step"] = torch.full((n,), self.step, device=self.device)
+            context["position"] = torch.zeros(n, dtype=torch.int64, device=self.device)
+        if condition:
+            self.classes.check(condition)
+            vector = torch.from_numpy(self.classes.vector(condition))
+            context["condition"] = vector.to(self.device).expand(n, -1)
+        return context
 
     def _length(self, length: int | None, seconds: float | None) -> int:
         if length is not None and seconds is not None:
@@ -197,6 +231,12 @@ def stored_recipe(value: Any) -> Recipe:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "recipe"
         raise CheckpointError(f"its recipe is of another version: {place}: {first['msg']}") from None
+
+
+def stored_classes(value: Any) -> Classes:
+    """The classes in a checkpoint. Raises TypeError or ValueError for what are none."""
+    values = {str(name): tuple(map(str, found)) for name, found in dict(value).items()}
+    return Classes(values)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ Array = NDArray[np.floating[Any]]
 _INK, _GREY, _LIGHT = "#1b2838", "#8a94a0", "#e3e7eb"
 _WAVE, _SCORE, _WORST = "#2f6690", "#d1495b", "#f4a259"
 _SHADES = ("#2f6690", "#3a9188", "#b5838d", "#8d6a9f", "#c98b2b", "#5b7f95")
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.labelcolor": _INK,
@@ -42,6 +42,7 @@ _STYLE: dict[str, Any] = {
     "ytick.color": _INK,
     "text.color": _INK,
 }
+"""What all figures share, as matplotlib's settings."""
 # Names from files may hold dollar signs.
 _PLAIN: dict[str, Any] = {"parse_math": False}
 _COLUMNS = 1600
@@ -207,7 +208,7 @@ def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rc: Any = {**mpl.rcParamsDefault, **_STYLE}
+    rc: Any = {**mpl.rcParamsDefault, **STYLE}
     with mpl.rc_context(rc), warnings.catch_warnings():
         # A name may hold letters that the font lacks; it then shows boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

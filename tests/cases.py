@@ -21,6 +21,7 @@ from seqflow.bijections import (
     Dequantize,
     Gate,
     Inverse,
+    LevelPyramid,
     MultichannelConv,
     MultiScale,
     SplineCoupling,
@@ -30,6 +31,7 @@ from seqflow.bijections import (
     Whitening,
     coupling_sizes,
 )
+from seqflow.networks import ConvConditioner
 
 
 class TinyConditioner(nn.Module):
@@ -45,7 +47,7 @@ class TinyConditioner(nn.Module):
             for parameter in head.parameters() if head else ():
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None, span: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
             h = self.enter(x)
             if self.condition is not None:
@@ -142,6 +144,11 @@ _SIMPLE = [
         channels=3,
         divisor=4,
     ),
+    Case("level-window", lambda: LevelPyramid(2)),
+    Case("level-pyramid", lambda: LevelPyramid(2, 2, hidden=3, knots=4)),
+    Case("level-pyramid-groups", lambda: LevelPyramid(3, 2, groups=(2, 1), hidden=3, clock=2), channels=3),
+    Case("level-pyramid-odd", lambda: LevelPyramid(3, 5, hidden=3, knots=4), channels=3),
+    Case("level-pyramid-condition", lambda: LevelPyramid(2, 3, hidden=3, condition_size=2), condition_size=2),
     Case("spline", lambda: coupling(SplineCoupling), channels=3, identity=True),
     Case("spline-swap", lambda: coupling(SplineCoupling, swap=True, bins=3), channels=3, identity=True),
     Case("squeeze", lambda: Chain([Squeeze(3), ActNorm(6)]), divisor=3),
@@ -184,6 +191,22 @@ def _conf(name: str, channels: int = 3, condition_size: int = 0, **flags: object
     )
 
 
+def _with_network(condition_size: int) -> Bijection:
+    """A coupling with the conditioner that recipes have, told a condition."""
+    counts = ConvCoupling.parameter_counts(2, taps=3, gate="piecewise")
+    network = ConvConditioner(
+        1,
+        *counts,
+        hidden=4,
+        layers=1,
+        kernel=3,
+        skip_kernel=3,
+        level_scales=(1, 3),
+        condition_size=condition_size,
+    )
+    return ConvCoupling(2, network, taps=3, gate="piecewise")
+
+
 _COUPLINGS = [
     *(_conf(boundary, boundary=boundary, taps=3) for boundary in _BOUNDARIES),
     *(_conf("-".join(order), order=order, gate="piecewise", taps=3, swap=True) for order in _ORDERS),
@@ -194,6 +217,7 @@ _COUPLINGS = [
     _conf("local", local_taps=3, gate="piecewise", swap=True),
     _conf("local-only", conv=False, local_taps=20, scale_shift=False, local_budget=1.0),
     _conf("condition", 2, condition_size=3, gate="piecewise"),
+    Case("conf-condition-net", lambda: _with_network(3), channels=2, identity=True, condition_size=3),
 ]
 
 _FLOWS = [

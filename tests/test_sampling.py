@@ -10,7 +10,7 @@ from seqflow.bijections import Chain, Dequantize, Standardize
 from seqflow.distributions import Normal
 from seqflow.errors import UsageError
 from seqflow.flow import Flow
-from seqflow.sampling import draw
+from seqflow.sampling import draw, draw_batches
 
 
 def scaled(mean: float, deviation: float) -> Flow:
@@ -60,3 +60,22 @@ def test_arguments_are_checked_before_anything_is_drawn() -> None:
             draw(flow, 1, 1, temperature=temperature)
     with pytest.raises(UsageError, match="seed"):
         draw(flow, 1, 1, seed=1 << 63)
+
+
+def test_batches_are_the_same_sequences_for_every_size() -> None:
+    flow = toy_model().flow
+    alone = torch.stack([drawn.values for drawn in draw(flow, 5, 100, seed=3)])
+    for batch in (1, 2, 8):
+        parts = list(draw_batches(flow, 5, 100, batch=batch, seed=3))
+        assert [len(part) for part in parts] == [min(batch, 5 - at) for at in range(0, 5, batch)]
+        assert torch.allclose(torch.cat(parts), alone, atol=1e-6)
+
+
+def test_batches_hold_what_is_not_finite_too() -> None:
+    flow = scaled(0.0, 1.0)
+    flow.bijection.layers[1].scale.fill_(float("inf"))
+    (part,) = draw_batches(flow, 3, 10, batch=4)
+    assert part.shape == (3, 1, 10) and not torch.isfinite(part).any()
+    for arguments in ({"batch": 0}, {"batch": 1, "temperature": 11.0}):
+        with pytest.raises(UsageError):
+            draw_batches(flow, 1, 10, **arguments)

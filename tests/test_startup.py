@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "numpy", "scipy", "matplotlib", "librosa", "pyarrow", "soundfile", "sklearn", "safetensors"]
-COMMANDS = ["train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo"]
+COMMANDS = [
+    *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo"),
+    "benchmark",
+]
 
 SCRIPT = f"""
 import contextlib, io, sys

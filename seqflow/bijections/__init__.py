@@ -12,6 +12,7 @@ from .coupling import Coupling, coupling_sizes
 from .dequantize import Dequantize
 from .gate import Gate
 from .inverse import Inverse
+from .level_pyramid import LevelPyramid
 from .multichannel_conv import MultichannelConv
 from .multiscale import MultiScale
 from .spline_coupling import SplineCoupling
@@ -34,6 +35,7 @@ __all__ = [
     "Dequantize",
     "Gate",
     "Inverse",
+    "LevelPyramid",
     "MultiScale",
     "MultichannelConv",
     "SplineCoupling",

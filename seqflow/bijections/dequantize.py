@@ -27,6 +27,8 @@ class Dequantize(Bijection):
     Raises ValueError for a negative `step`.
     """
 
+    reversible = False
+
     def __init__(self, step: float | None = None, seed: int = 0) -> None:
         super().__init__()
         if step is not None and step < 0:

@@ -14,6 +14,7 @@ class Inverse(Bijection):
     def __init__(self, bijection: Bijection) -> None:
         super().__init__()
         self.bijection = bijection
+        self.reversible = bijection.reversible
 
     def forward(self, x: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """Map data to noise by the inverse of f; log|det| (B,) in nats."""

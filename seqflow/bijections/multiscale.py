@@ -24,6 +24,9 @@ class MultiScale(Bijection):
     Source: Dinh et al., Real NVP, 2017.
     """
 
+    # Its levels are chains, which forget on their own.
+    reversible = False
+
     def __init__(self, levels: Sequence[Bijection]) -> None:
         super().__init__()
         if not levels:

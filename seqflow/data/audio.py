@@ -13,6 +13,7 @@ from ..recipe.data import Channels
 from .audio_file import AudioFile, Samples
 from .audio_step import code_step
 from .container import Look, look
+from .mixing import Mixing
 from .recording import Block, Mask, Recording, Values
 from .regular import regular_file
 from .resample import MOST, Resampler
@@ -47,7 +48,8 @@ def open_audio(
 
     A file that ends before its header says so has the status `truncated`, and its length is what is there.
     Damage that only decoding finds makes the status `corrupt` from then on: damaged parts of FLAC files are
-    invalid samples, other formats end there. With `strict` both are refused.
+    invalid samples, other formats end there. With `strict` both are refused. Where channels are mixed, and
+    one of them holds one value throughout, the status is `dead_channel` from the end of `blocks` on.
 
     Raises InputError: `unreadable`, `not_a_file`, `empty`, `not_audio`, `unsupported`, `corrupt`,
     `truncated`, `wrong_channels`, `wrong_rate`, `too_short`.
@@ -104,7 +106,8 @@ class AudioRecording(Recording):
         self.rate, self.step = rate, None
         self.length = file.frames if resampler is None else resampler.length(file.frames)
         self.start, self.status, self.detail = 0, "ok", ""
-        self._file, self._picked, self._mono = file, list(picked), mono
+        self._file, self._picked = file, list(picked)
+        self._mixing = Mixing(file.channels) if mono else None
         self._resampler, self._strict = resampler, strict
         if not self.length:
             raise InputError(file.path, "too_short", f"holds no whole sample at {rate:g} Hz; leave it out")
@@ -133,10 +136,14 @@ class AudioRecording(Recording):
             yield block
         if done < self.length:
             self._damaged(f"decoding ends after {done} of {self.length} samples")
+        dead = "" if self._mixing is None else self._mixing.dead()
+        if dead and dead not in self.detail:
+            self.status = "dead_channel" if self.status == "ok" else self.status
+            self.detail = "; ".join(filter(None, (self.detail, dead)))
 
     def find_step(self) -> float | None:
         """The quantisation step of the file in the channels handed out; None where it has none."""
-        if self._resampler is not None or self._mono:
+        if self._resampler is not None or self._mixing is not None:
             return None
         return code_step(self._file, self._picked)
 
@@ -173,9 +180,8 @@ class AudioRecording(Recording):
 
     def _chosen(self, samples: Samples, start: int) -> tuple[Values, Mask]:
         """The channels asked for and which of their samples are valid, (n, C) both; invalid ones are 0."""
-        if self._mono:
-            with np.errstate(invalid="ignore", over="ignore"):  # of infinite samples
-                samples = samples.mean(axis=1, keepdims=True)
+        if self._mixing is not None:
+            samples = self._mixing.mean(samples)
         elif self._picked != list(range(self._file.channels)):
             samples = samples[:, self._picked]
         mask = np.isfinite(samples)

@@ -1,6 +1,6 @@
 """Random changes to training windows, drawn from (seed, index of the window in the endless sequence).
 
-Shapes: arrays (B,).
+Shapes: arrays (B,); N conditions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..recipe.data import AugmentConfig
 from .randomness import Index, uniform
 
-_GAIN, _POLARITY, _SHIFT = 1, 2, 3
+_GAIN, _POLARITY, _SHIFT, _UNKNOWN, _WHICH = 1, 2, 3, 4, 5
 
 
 class Changes(NamedTuple):
@@ -42,3 +42,15 @@ def changes(config: AugmentConfig | None, seed: int, index: Index) -> Changes:
         choices = 2 * config.shift + 1
         shift = (uniform(seed, _SHIFT, index) * choices).astype(np.int64) - config.shift
     return Changes(gain, shift)
+
+
+def kept_conditions(fraction: float, count: int, seed: int, index: Index) -> NDArray[np.bool_]:
+    """Which of N = `count` conditions the windows with these indices (B,) keep: (B, N).
+
+    A `fraction` of the windows lose some: half of these windows all of them, so that a model learns the
+    density without any; the other half a set of conditions drawn evenly from those that are not empty.
+    """
+    u = uniform(seed, _UNKNOWN, index)
+    sets = 1 + (uniform(seed, _WHICH, index) * ((1 << count) - 1)).astype(np.int64)
+    lost = np.where(u < 0.5 * fraction, (1 << count) - 1, np.where(u < fraction, sets, 0))
+    return np.asarray((lost[:, None] >> np.arange(count) & 1) == 0)

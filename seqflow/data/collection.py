@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError, UsageError
-from ..recipe.data import DataConfig, SyntheticData
+from ..recipe.data import DataConfig, FileData, SyntheticData
+from .conditions import require
 from .digest import file_digest, recording_digest
 from .discover import Report, find_files
-from .manifest import read_manifest
+from .manifest import Entry, read_manifest
 from .open import open_recordings
 from .recording import Recording
 from .synthetic import make_recordings
@@ -58,6 +60,8 @@ class Item:
             found = open_recordings(
                 self.path, data, name=self.name, rate=rate, names=names or None, strict=strict
             )
+            for recording in found:
+                recording.conditions = self.recordings[0].conditions
             item = replace(self, recordings=found)
         for recording in item.recordings:
             if recording.rate != rate:
@@ -82,26 +86,28 @@ def open_collection(data: DataConfig, strict: bool, on_error: Report) -> list[It
     Raises UsageError where nothing is left, naming the first fault, and InputError for a faulty manifest.
     """
     if isinstance(data, SyntheticData):
-        return [
-            Item(r.name, None, [r], recording_digest(r), r.length * r.channels) for r in make_recordings(data)
-        ]
+        return _made_up(data, on_error)
     faults: list[InputError] = []
 
     def report(error: InputError) -> None:
         faults.append(error)
         on_error(error)
 
-    splits: dict[str, str | None] = {}
+    entries: dict[str, Entry] = {}
     if data.manifest is not None:
-        splits = {entry.name: entry.split for entry in read_manifest(Path(data.root), data.manifest)}
+        entries = {entry.name: entry for entry in read_manifest(Path(data.root), data.manifest)}
+        _check_columns(data, list(entries.values()))
     items = []
     files = find_files(data, report)
     for path in files:
         name = path.relative_to(data.root).as_posix()
         try:
-            found = open_recordings(path, data, name=name, strict=strict)
+            entry = entries.get(name)
+            columns = None if entry is None else entry.conditions
+            found = open_recordings(path, data, name=name, strict=strict, columns=columns)
+            require(path, data, found[0].conditions)
             size = path.stat().st_size
-            items.append(Item(name, path, found, file_digest(path), size, splits.get(name)))
+            items.append(Item(name, path, found, file_digest(path), size, entry.split if entry else None))
         except InputError as error:
             report(error)
         except OSError as error:
@@ -111,6 +117,30 @@ def open_collection(data: DataConfig, strict: bool, on_error: Report) -> list[It
             f"data.root: {data.root}: none of {len(files)} files can be used; first: {faults[0]}"
         )
     return items
+
+
+def _made_up(data: SyntheticData, on_error: Report) -> list[Item]:
+    items = []
+    for recording in make_recordings(data):
+        try:
+            require(recording.name, data, recording.conditions)
+        except InputError as error:
+            on_error(error)
+            continue
+        size = recording.length * recording.channels
+        items.append(Item(recording.name, None, [recording], recording_digest(recording), size))
+    return items
+
+
+def _check_columns(data: FileData, entries: Sequence[Entry]) -> None:
+    """Raise InputError where no file of the manifest has the column of a condition."""
+    for name, source in data.conditions.items():
+        if source.column is not None and not any(source.column in entry.conditions for entry in entries):
+            raise InputError(
+                Path(data.root, data.manifest or ""),
+                "missing_column",
+                f"has no column {source.column!r}, which data.conditions.{name} names; correct one of them",
+            )
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..recipe.data import Channels, SeriesData
-from ..recipe.problems import nearest
+from ..recipe.nearest import nearest
 
 TIME_NAMES = ("timestamp", "datetime", "time", "date", "ds", "t")
 # One bad header must not make a table of millions of columns.

@@ -1,6 +1,6 @@
 """Windows of recordings, in batches that depend on nothing but the seed and the step.
 
-Shapes: see `batch`. B windows, C channels, T = window samples.
+Shapes: see `batch`. B windows, C channels, T = window samples, N conditions.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..classes import Classes
 from ..errors import UsageError
 from ..recipe.data import AugmentConfig
-from .augment import changes
+from .augment import changes, kept_conditions
 from .batch import Batch
 from .decoded import Decoded
 from .randomness import Index, permuted
@@ -44,7 +45,8 @@ class Windows:
 
     Item i of the endless training sequence belongs to epoch i // len; every epoch goes through all windows
     in an order of its own. Batch k of size s holds items k·s .. k·s + s - 1. Order and augmentation are
-    functions of (seed, i): no state, so a training can go on at any step in any process.
+    functions of (seed, i): no state, so a training can go on at any step in any process. So is which of
+    their conditions windows lose to `dropout`, see `kept_conditions`; `classes` says which there are.
 
     Raises ValueError unless 1 <= hop <= window, and UsageError for recordings of different numbers of
     channels.
@@ -60,6 +62,8 @@ class Windows:
         augment: AugmentConfig | None = None,
         seed: int = 0,
         cache_mb: int = 0,
+        classes: Classes | None = None,
+        dropout: float = 0.0,
     ) -> None:
         if not 1 <= hop <= window:
             raise ValueError(f"the hop must lie between 1 and the window of {window} samples, got {hop}")
@@ -74,6 +78,10 @@ class Windows:
         self._ends = np.cumsum(counts)
         self._before = self._ends - counts
         self._decoded = Decoded(recordings, cache_mb << 20)
+        self.classes = classes or Classes()
+        self._dropout = dropout
+        codes = [self.classes.codes(recording.conditions) for recording in recordings]
+        self._codes = np.array(codes, np.int64).reshape(len(recordings), len(self.classes.values))
 
     def __len__(self) -> int:
         """Number of windows, of one epoch."""
@@ -97,7 +105,8 @@ class Windows:
         which, starts = self.locate(index)
         gain, shift = changes(self._augment, self._seed, item)
         room = np.maximum(self._lengths[which] - self.window, 0)
-        return self._batch(which, np.clip(starts + shift, 0, room), gain)
+        kept = self._kept(item)
+        return self._batch(which, np.clip(starts + shift, 0, room), gain, kept)
 
     def in_order(self, size: int, limit: int | None = None) -> Iterator[Batch]:
         """All windows in order and unchanged, in batches of `size`, the last of them smaller.
@@ -109,7 +118,7 @@ class Windows:
             item = np.arange(at, min(at + size, count))
             index = item if count == len(self) else (2 * item + 1) * len(self) // (2 * count)
             which, starts = self.locate(index)
-            yield self._batch(which, starts, np.ones(len(item)))
+            yield self._batch(which, starts, np.ones(len(item)), None)
 
     def loader(
         self, first_step: int, last_step: int, size: int, workers: int = 0, timeout: float = 600.0
@@ -134,7 +143,19 @@ class Windows:
                 f"than a batch of {size}; lower train.batch, data.hop or data.window, or add data"
             )
 
-    def _batch(self, which: Index, starts: Index, gain: NDArray[np.float64]) -> Batch:
+    def _kept(self, item: Index) -> NDArray[np.bool_] | None:
+        """Which conditions of each window are told, (B, N); None for all."""
+        if not self.classes or not self._dropout:
+            return None
+        return kept_conditions(self._dropout, len(self.classes.values), self._seed, item)
+
+    def _batch(
+        self,
+        which: Index,
+        starts: Index,
+        gain: NDArray[np.float64],
+        kept: NDArray[np.bool_] | None,
+    ) -> Batch:
         size = len(which)
         x = np.zeros((size, self.channels, self.window), np.float32)
         mask = np.zeros((size, self.window), np.bool_)
@@ -153,7 +174,23 @@ class Windows:
             torch.from_numpy(mask),
             torch.from_numpy(position),
             torch.from_numpy((step * np.abs(gain)).astype(np.float32)),
+            self._spans(which, starts, kept),
+            self._condition(which, kept),
         )
+
+    def _spans(self, which: Index, starts: Index, kept: NDArray[np.bool_] | None) -> torch.Tensor:
+        """Begin and end of each window as fractions; a window that loses all conditions loses this too."""
+        lengths = self._lengths[which]
+        span = np.stack((starts, starts + self.window), 1) / lengths[:, None]
+        if kept is not None:
+            span[~kept.any(1)] = 0.0
+        return torch.from_numpy(span.astype(np.float32))
+
+    def _condition(self, which: Index, kept: NDArray[np.bool_] | None) -> torch.Tensor | None:
+        if not self.classes:
+            return None
+        codes = self._codes[which]
+        return torch.from_numpy(self.classes.one_hot(codes if kept is None else np.where(kept, codes, -1)))
 
 
 def _channels(recordings: Sequence[Recording]) -> int:

@@ -62,7 +62,8 @@ def expand(paths: Sequence[str | Path], config: DataConfig, on_error: Report = r
 
     A folder stands for all files below it with a suffix of the recipe's kind of data; a pattern, where no
     file has that name, for all that match. Any other path is kept as it is, also where nothing is there: who
-    opens it says why it cannot be used. Folders and patterns without files go to `on_error` as `no_files`.
+    opens it says why it cannot be used. Folders and patterns without files, and without another fault, go to
+    `on_error` as `no_files`.
     """
     found: dict[bytes, str] = {}
     for path in paths:
@@ -127,13 +128,19 @@ def _expanded(path: str, suffixes: frozenset[str], on_error: Report) -> Iterator
         if not pattern or os.path.lexists(path):
             yield path
             return
-    wanted, count = Globs([pattern] if pattern else []), 0
-    for name, entry in walk(folder or ".", on_error):
+    wanted, count, faults = Globs([pattern] if pattern else []), 0, 0
+
+    def report(error: InputError) -> None:
+        nonlocal faults
+        faults += 1
+        on_error(error)
+
+    for name, entry in walk(folder or ".", report):
         suited = wanted.match(name) if pattern else os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
-        if suited and _usable(entry, on_error):
+        if suited and _usable(entry, report):
             count += 1
             yield os.path.join(folder, name)  # noqa: PTH118
-    if not count:
+    if not count and not faults:
         what = "no file matches" if pattern else f"holds no file of {', '.join(sorted(suffixes))}"
         on_error(InputError(path, "no_files", f"{what}; check the path"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn, TextIO
@@ -38,18 +38,21 @@ class Entry:
     conditions: Mapping[str, str]
 
 
-def read_manifest(root: Path, manifest: str) -> list[Entry]:
+def read_manifest(
+    root: Path, manifest: str, on_absent: Callable[[InputError], None] | None = None
+) -> list[Entry]:
     """The entries of a manifest, itself a path below root, in its order.
 
     A file whose first line begins with `{` holds JSON lines, any other CSV. Every file must be there, be a
-    regular file and lie below root, links followed.
+    regular file and lie below root, links followed. With `on_absent` that gets an error on each that is not
+    there or not a regular file; it is left out.
 
     Raises InputError on the first fault, as `manifest:line`: `outside_root` (absolute paths, `..`, links out
     of root), `unreadable`, `not_a_file`, `duplicate`, `unknown_split`, `missing_column`, `ragged`, `corrupt`,
     `too_large`, `empty`.
     """
     where = root / manifest
-    check = _Check(where, root)
+    check = _Check(where, root, on_absent)
     check.name(0, manifest)
     try:
         if not where.is_file():
@@ -60,12 +63,12 @@ def read_manifest(root: Path, manifest: str) -> list[Entry]:
             raise InputError(where, "too_large", "has more than 1 GiB; split the manifest")
         # Names that are not UTF-8 come through as the file system hands them out.
         with where.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            entries = [check.entry(line, row) for line, row in _rows(where, file)]
+            found = [check.entry(line, row) for line, row in _rows(where, file)]
     except OSError as error:
         raise InputError(where, "unreadable", f"{error.strerror or error}; check permissions") from None
-    if not entries:
+    if not found:
         raise InputError(where, "empty", "lists no files; add some, or remove data.manifest")
-    return entries
+    return [entry for entry in found if entry is not None]
 
 
 def is_below(path: str, root: str) -> bool:
@@ -76,13 +79,16 @@ def is_below(path: str, root: str) -> bool:
 class _Check:
     """Rows of a manifest to entries; remembers which names it has seen."""
 
-    def __init__(self, where: Path, root: Path) -> None:
+    def __init__(self, where: Path, root: Path, on_absent: Callable[[InputError], None] | None) -> None:
         self._where = where
+        self._given = root
         self._root = os.path.realpath(root)
+        self._on_absent = on_absent
         self._folders: dict[str, str] = {}
         self._seen: dict[str, int] = {}
 
-    def entry(self, line: int, row: dict[str, str]) -> Entry:
+    def entry(self, line: int, row: dict[str, str]) -> Entry | None:
+        """An entry; None for a file that was reported as absent."""
         if "path" not in row:
             self._refuse(line, "missing_column", "has no `path`; add it")
         name = self.name(line, row.pop("path"))
@@ -92,8 +98,14 @@ class _Check:
         if name in self._seen:
             self._refuse(line, "duplicate", f"{name!r} stands in line {self._seen[name]} already; remove one")
         self._seen[name] = line
-        self._file(line, name)
-        return Entry(name, split, line, row)
+        fault = self._fault(line, name)
+        if fault is None:
+            return Entry(name, split, line, row)
+        code, message = fault
+        if self._on_absent is None:
+            self._refuse(line, code, message)
+        self._on_absent(InputError(self._given / name, code, f"line {line} of {self._where}: {message}"))
+        return None
 
     def name(self, line: int, text: str) -> str:
         """The normal form of a path below root."""
@@ -108,7 +120,8 @@ class _Check:
             self._refuse(line, "outside_root", f"{text[:200]!r} must be relative to data.root, without ..")
         return str(path)
 
-    def _file(self, line: int, name: str) -> None:
+    def _fault(self, line: int, name: str) -> tuple[str, str] | None:
+        """Code and message where the file is not there, or is none. One outside root is refused."""
         folder, _, last = name.rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(os.path.join(self._root, folder))  # noqa: PTH118
@@ -117,11 +130,10 @@ class _Check:
         if not is_below(real, self._root):
             self._refuse(line, "outside_root", f"{name!r} is a link out of data.root; copy the file there")
         if not os.path.exists(real):  # noqa: PTH110
-            self._refuse(
-                line, "unreadable", f"there is no file {name!r} below {self._root}; correct the path"
-            )
+            return "unreadable", f"there is no file {name!r} below {self._root}; correct the path"
         if not os.path.isfile(real):  # noqa: PTH113
-            self._refuse(line, "not_a_file", f"{name!r} is no file; list the files themselves")
+            return "not_a_file", f"{name!r} is no file; list the files themselves"
+        return None
 
     def _refuse(self, line: int, code: str, message: str) -> NoReturn:
         raise InputError(f"{self._where}:{line}" if line else self._where, code, message)

@@ -15,6 +15,9 @@ Decimal = Literal[".", ","]
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "-", "--", "?")
 _NUMBER = r"^[+-]?((\d+{0}?\d*|{0}\d+)([eE][+-]?\d+)?|inf|infinity|Inf|Infinity)$"
 _PATTERN = {".": _NUMBER.format(r"\."), ",": _NUMBER.format(",")}
+# 1,234.5 or 1,234,567; not 1,234, which may be a number with the other decimal mark.
+_MARKED = r"^[+-]?\d{{1,3}}(({1}\d{{3}})+{0}\d*|({1}\d{{3}}){{2,}})$"
+_THOUSANDS = {".": _MARKED.format(r"\.", ","), ",": _MARKED.format(",", r"\.")}
 
 
 class NotANumberError(ValueError):
@@ -60,6 +63,11 @@ def votes(cells: pa.Array, decimal: Decimal = ".") -> tuple[int, int]:
     cells = clean(cells)
     good = pc.sum(pc.match_substring_regex(cells, _PATTERN[decimal])).as_py() or 0
     return int(good), len(cells) - cells.null_count
+
+
+def with_thousands(cells: pa.Array, decimal: Decimal = ".") -> int:
+    """How many cells are numbers but for their marks of thousands."""
+    return int(pc.sum(pc.match_substring_regex(clean(cells), _THOUSANDS[decimal])).as_py() or 0)
 
 
 def looks_like_number(cell: str, decimal: Decimal = ".") -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..recipe.data import AudioData, CommonData, DataConfig, FileData, SeriesData
 from .audio import AUDIO_SUFFIXES, open_audio
+from .conditions import conditions_of
 from .recording import Recording
 from .series import SERIES_SUFFIXES, open_series
 
@@ -20,17 +22,34 @@ def open_recordings(
     rate: float | None = None,
     names: tuple[str, ...] | None = None,
     strict: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> list[Recording]:
     """The recordings in a file: one, but for series that are split at gaps.
 
     The suffix decides how the file is read; one that says nothing is read as `config.kind` has it, as audio
     where the data are made up. What the recipe does not say for that kind of file has its default. `name`:
     null for the path below data.root. `rate` (Hz) and `names` are those of a trained model and go before the
-    recipe's. `strict` refuses files with faults that could be read around.
+    recipe's. `strict` refuses files with faults that could be read around. `columns` are those of a manifest,
+    for `conditions`; see `conditions_of`.
 
     Raises InputError, see `open_audio` and `open_series`.
     """
     path = Path(path)
+    recordings = _open(path, config, name, rate, names, strict)
+    conditions = conditions_of(path, config, columns)
+    for recording in recordings:
+        recording.conditions = conditions
+    return recordings
+
+
+def _open(
+    path: Path,
+    config: DataConfig,
+    name: str | None,
+    rate: float | None,
+    names: tuple[str, ...] | None,
+    strict: bool,
+) -> list[Recording]:
     if name is None:
         name = _name(path, config)
     suffix = path.suffix.lower()
@@ -61,5 +80,6 @@ def _name(path: Path, config: DataConfig) -> str:
 def _as_series(config: DataConfig) -> SeriesData:
     if isinstance(config, SeriesData):
         return config
-    common = {key: getattr(config, key) for key in CommonData.model_fields}
+    # Conditions are found by the recipe's own part, which may have a manifest.
+    common = {key: getattr(config, key) for key in CommonData.model_fields if key != "conditions"}
     return SeriesData(kind="series", root=config.root if isinstance(config, FileData) else ".", **common)

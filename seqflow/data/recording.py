@@ -6,7 +6,7 @@ Shapes: values (C, n) in the units of the recording; mask (C, n), true where a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 Kind = Literal["audio", "series"]
+_NONE: Mapping[str, str] = {}
 
 
 class Block(NamedTuple):
@@ -40,6 +41,7 @@ class Recording(ABC):
         status: "ok", or the reason code of a fault that still lets the file be read, as `truncated`. Known
             for certain once `blocks` has come to its end.
         detail: a line on that fault.
+        conditions: what is declared about the recording, values by the names of `data.conditions`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Recording(ABC):
     start: int
     status: str
     detail: str
+    conditions: Mapping[str, str] = _NONE
 
     @abstractmethod
     def read(self, start: int, frames: int) -> Block:
@@ -91,6 +94,7 @@ class Part(Recording):
         self.length = stop - start
         self.start = whole.start + start
         self.status, self.detail = whole.status, whole.detail
+        self.conditions = whole.conditions
 
     def read(self, start: int, frames: int) -> Block:
         """Samples of the stretch; never beyond its end."""
@@ -119,6 +123,7 @@ class ArrayRecording(Recording):
         rate: float | None = None,
         step: float | None = None,
         channel_names: tuple[str, ...] = (),
+        conditions: Mapping[str, str] = _NONE,
     ) -> None:
         array = np.asarray(values)
         if array.ndim == 1:
@@ -131,6 +136,7 @@ class ArrayRecording(Recording):
         self.rate, self.step = rate, step
         self.length, self.start = array.shape[1], 0
         self.status, self.detail = "ok", ""
+        self.conditions = conditions
 
     def read(self, start: int, frames: int) -> Block:
         """A view of the array; copied where samples are missing."""

@@ -1,4 +1,4 @@
-"""The JSON file beside a NumPy array that gives its rate and the names of its columns."""
+"""The JSON file beside another: rate and column names of a NumPy array, values of conditions of any file."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ def read_sidecar(path: Path) -> Sidecar:
     Raises InputError, for the array: `sidecar`, where the file is too large, no JSON, too deep, or wrong.
     """
     file = path.with_suffix(".json")
+    document = _document(path, file)
+    if document is None:
+        return Sidecar()
+    names = document.get("channels")
+    if not isinstance(names, list):
+        names = document.get("sig_name")
+    return Sidecar(_rate(path, file, document.get("fs")), _names(path, file, names))
+
+
+def read_text(path: Path, key: str) -> str | None:
+    """What NAME.json tells of the file `path` under a key, as text; None for nothing, a list or a mapping.
+
+    Raises InputError, for the file at `path`, as `read_sidecar` does.
+    """
+    document = _document(path, path.with_suffix(".json")) or {}
+    value = document.get(key)
+    if isinstance(value, str):
+        return value.strip()
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _document(path: Path, file: Path) -> dict[str, Any] | None:
+    """The content of the sidecar `file` of `path`; None where there is no file."""
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -38,7 +61,7 @@ def read_sidecar(path: Path) -> Sidecar:
         with file.open("rb") as opened:
             document = json.loads(opened.read(MOST_BYTES + 1))
     except FileNotFoundError:
-        return Sidecar()
+        return None
     except OSError as error:
         raise _fault(path, file, f"cannot be read: {error.strerror or error}") from None
     except RecursionError:
@@ -47,10 +70,7 @@ def read_sidecar(path: Path) -> Sidecar:
         raise _fault(path, file, f"is no JSON: {' '.join(str(error).split())[:80]}") from None
     if not isinstance(document, dict):
         raise _fault(path, file, "holds no keys")
-    names = document.get("channels")
-    if not isinstance(names, list):
-        names = document.get("sig_name")
-    return Sidecar(_rate(path, file, document.get("fs")), _names(path, file, names))
+    return document
 
 
 def _rate(path: Path, file: Path, value: Any) -> float | None:

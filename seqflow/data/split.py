@@ -30,7 +30,7 @@ class Parts:
         rate: Hz of all recordings; None for data without a clock.
         channels: C of all recordings.
         channel_names: (C) names of the columns; () where channels have no names.
-        fingerprint: hex SHA-256 over the contents and the parting of all but the test data.
+        fingerprint: hex SHA-256 over the contents, the parting and the conditions of all but the test data.
     """
 
     train: list[Recording]
@@ -144,7 +144,10 @@ def _too_short(item: Item, data: CommonData) -> InputError:
 
 def _line(item: Item, part: str, recording: Recording) -> bytes:
     """What the fingerprint says of a recording."""
-    values = (part, recording.name, recording.start, recording.length, recording.step, item.size, item.digest)
+    values: tuple[object, ...] = (part, recording.name, recording.start, recording.length, recording.step)
+    values += (item.size, item.digest)
+    if recording.conditions:
+        values += (sorted(recording.conditions.items()),)
     return repr(values).encode("utf-8", "backslashreplace")
 
 

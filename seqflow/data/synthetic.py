@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.signal import lfilter
 
 from ..errors import UsageError
 from ..recipe.data import Channels, SyntheticData
+from .conditions import name_conditions
 from .faults import FAULTS, inject
 from .recording import ArrayRecording, Kind, Recording
 
@@ -30,7 +32,7 @@ _LARGEST = 1 << 32
 
 
 class _Generator(NamedTuple):
-    make: Callable[[int, float, Generator], Array]
+    make: Callable[[int, float, float, Generator], Array]
     kind: Kind
     rate: float
     step: float | None
@@ -44,6 +46,8 @@ def make_recordings(config: SyntheticData) -> list[Recording]:
     sine: three drifting tones and noise, 1 channel, 1 kHz where no rate is set. machine: shaft harmonics
     under changing speed and load, resonances and modulated noise, 2 channels, 16 kHz. sensor: `temperature`
     and `load` over days of 288 samples, read off by a converter of step 1/16, 100 Hz.
+
+    Of several `variants`, number v of V is pitched higher by the factor 2^(v/V): tones, shaft, daily cycle.
 
     A `step` in the recipe rounds the values to its multiples; 0 leaves them continuous.
 
@@ -66,35 +70,42 @@ def make_recordings(config: SyntheticData) -> list[Recording]:
     step = (source.step if config.step == "auto" else config.step) or None
     recordings: list[Recording] = []
     for index in range(config.recordings):
-        values = source.make(length, rate, np.random.default_rng([config.seed, index]))
+        name, pitch = f"{config.generator}-{index:03d}", 1.0
+        if config.variants > 1:
+            variant = index % config.variants
+            name, pitch = f"{name}-{ascii_lowercase[variant]}", 2.0 ** (variant / config.variants)
+        values = source.make(length, rate, pitch, np.random.default_rng([config.seed, index]))
         values, names = _select(values, source.names, config.channels)
         if step is not None:
             values = np.round(values / step) * step
         recordings.append(
             ArrayRecording(
                 values.astype(np.float32),
-                name=f"{config.generator}-{index:03d}",
+                name=name,
                 kind=source.kind,
                 rate=rate,
                 step=step,
                 channel_names=names,
+                conditions=name_conditions(name, config),
             )
         )
     return recordings
 
 
-def _sine(n: int, rate: float, rng: Generator) -> Array:
+def _sine(n: int, rate: float, pitch: float, rng: Generator) -> Array:
     tones = np.zeros(n)
-    for pitch, level in ((0.031, 0.30), (0.087, 0.20), (0.171, 0.10)):
+    for tone, level in ((0.031, 0.30), (0.087, 0.20), (0.171, 0.10)):
         drift = 1.0 + 0.01 * _slow(n, 2000.0, rng)
         loudness = level * np.exp(0.1 * _slow(n, 1000.0, rng))
-        tones += loudness * np.sin(2.0 * np.pi * np.cumsum(pitch * drift) + rng.uniform(0.0, 2.0 * np.pi))
+        tones += loudness * np.sin(
+            2.0 * np.pi * np.cumsum(pitch * tone * drift) + rng.uniform(0.0, 2.0 * np.pi)
+        )
     return (tones + 0.02 * rng.standard_normal(n))[None]
 
 
-def _machine(n: int, rate: float, rng: Generator) -> Array:
+def _machine(n: int, rate: float, pitch: float, rng: Generator) -> Array:
     load = 1.0 / (1.0 + np.exp(-1.5 * _slow(n, 0.3 * rate, rng)))
-    speed = min(25.0, rate / 40.0) * (1.0 + 0.02 * _slow(n, rate, rng) - 0.03 * load)
+    speed = pitch * min(25.0, rate / 40.0) * (1.0 + 0.02 * _slow(n, rate, rng) - 0.03 * load)
     angle = 2.0 * np.pi * np.cumsum(speed) / rate + rng.uniform(0.0, 2.0 * np.pi)
     shaft = np.zeros(n)
     for order, level in ((1, 0.12), (2, 0.08), (3, 0.05), (5, 0.03), (8, 0.02)):
@@ -112,9 +123,9 @@ def _machine(n: int, rate: float, rng: Generator) -> Array:
     )
 
 
-def _sensor(n: int, rate: float, rng: Generator) -> Array:
+def _sensor(n: int, rate: float, pitch: float, rng: Generator) -> Array:
     time = np.arange(n) + rng.integers(7 * DAY)
-    day, weekday = 2.0 * np.pi * time / DAY, (time // DAY) % 7 < 5
+    day, weekday = 2.0 * np.pi * pitch * time / DAY, (time // DAY) % 7 < 5
     load = 30.0 + np.where(weekday, 25.0, 10.0) * np.maximum(0.0, np.sin(day - 1.2)) ** 1.5
     load += 2.0 * _slow(n, 60.0, rng) + 0.6 * rng.standard_normal(n)
     lagged = lfilter([0.05], [1.0, -0.95], load - load[0]) + load[0]

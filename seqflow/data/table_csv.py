@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..recipe.data import SeriesData
 from .columns import Choice, choose
 from .csv_text import Form, blank_lines_at_end, ends_in_line_break, form_of, line_of, rows_of
-from .numbers import Decimal, NotANumberError, numbers, votes
+from .numbers import Decimal, NotANumberError, numbers, votes, with_thousands
 from .regular import unreadable
 from .table import Table, check_size, labels_of
 
@@ -156,9 +156,8 @@ class _Reader:
             if column.kind == "unknown":
                 column.kind = self._kind(cells)
                 if column.kind == "text" and self._kind(cells, other=True) == "number":
-                    column.kind = (
-                        "number"  # in the other decimal mark: an error, and no reason to leave it out
-                    )
+                    # In another notation: an error, and no reason to leave it out.
+                    column.kind = "number"
             if column.kind == "unknown":
                 column.parts.append(np.full(rows, np.nan))
             elif column.kind == "number":
@@ -175,9 +174,11 @@ class _Reader:
         self.rows += rows
 
     def _kind(self, cells: pa.Array, *, other: bool = False) -> str:
-        """What most cells are; `other`: with the other decimal mark."""
+        """What most cells are; `other`: with the other decimal mark, or with marks of thousands."""
         decimal = self.config.decimal
-        good, present = votes(cells, _OTHER[decimal] if other else decimal)
+        good, present = votes(cells, decimal)
+        if other:
+            good = max(good + with_thousands(cells, decimal), votes(cells, _OTHER[decimal])[0])
         return "unknown" if not present else "number" if 2 * good >= present else "text"
 
     def _numbers(self, cells: pa.Array, index: int) -> NDArray[np.float64]:
@@ -186,7 +187,9 @@ class _Reader:
         except NotANumberError as error:
             other = _OTHER[self.config.decimal]
             hint = "; correct it, leave the column out, or leave the cell empty"
-            if other in error.cell:
+            if with_thousands(pa.array([error.cell]), self.config.decimal):
+                hint = "; marks of thousands are not read: write it without"
+            elif other in error.cell:
                 hint = f"; is the decimal mark {other!r}? Then set data.decimal"
             raise self._not_numeric(error, index, hint) from None
 

@@ -11,30 +11,29 @@ Everything appears whole or not at all, and no byte depends on the number of pro
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .. import __version__
-from ..data.discover import expand
-from ..data.manifest import read_manifest
-from ..data.regular import regular_file, unreadable
+from ..data.discover import expand, walk
+from ..data.manifest import Entry, read_manifest
 from ..errors import InputError, SeqflowError, UsageError
 from ..files import atomic, make_folder, write_text
+from ..lock import lock
 from ..model import BEST, Model
 from ..recipe import DataConfig
 from ..runtime import out_of_memory, set_threads
 from ..scoring import FileScore, write_scores
 from .pool import Outcome, Work, run_tasks
-from .score import Input, output_path, score_config, score_input, term_names
+from .score import Input, score_config, score_input, term_names
+from .stored import content_of, own_key, result_path, reusable, run_key
 
 _RETRIED = ("crashed", "timeout", "out_of_memory", "internal_error", "changed")
 """Reasons that another run may not meet again: nothing is stored, so that it tries."""
@@ -67,6 +66,7 @@ class BatchSummary:
         scored, alarms: rows with a score, and those of them with an alarm.
         states: rows by status.
         reused: inputs whose results were there from an earlier run.
+        stale: results of inputs that are no longer there: they stay below `out/results`, in no table.
         out: the folder.
     """
 
@@ -76,6 +76,7 @@ class BatchSummary:
     alarms: int
     states: dict[str, int]
     reused: int
+    stale: int
     out: Path
 
     @property
@@ -114,33 +115,50 @@ def run_batch(
         on_event: told of every file, in the order they are done.
 
     A file that cannot be scored ends in the quarantine: with the reason code of the reader, `crashed` where
-    its process died, `timeout`, `out_of_memory`, `changed` (while it was read), or `internal_error`. Raises
-    UsageError where there is nothing to score or another batch is at work in `out`, CheckpointError for the
-    model, ResourceError for outputs that cannot be written.
+    its process died, `timeout`, `out_of_memory`, `changed` (while it was read), or `internal_error`; so does
+    one that a manifest names and that is not there. Any other fault of a manifest, and a path that leads out
+    of its folder, refuses all of it. Raises UsageError for that, where there is nothing to score, or where
+    another batch is at work in `out`; CheckpointError for the model, ResourceError for outputs that cannot be
+    written.
     """
-    # Not at the top: the processes import this module too, and have no use for all of training.
-    from ..training.lock import lock
-
     if workers < 1:
         raise UsageError(f"batch: workers must be at least 1, got {workers}")
     loaded = Model.load(model)
     file = model / BEST if model.is_dir() else model
     config = score_config(loaded, alarm_rate)
-    key = _key(file, strict=strict, alarm_rate=config.alarm_rate)
-    with lock(make_folder(out)):
-        root, names, faults = _find(inputs, loaded.recipe.data, out)
-        if not names and not faults:
+    key = run_key(file, strict=strict, alarm_rate=config.alarm_rate)
+    with lock(out):
+        found = _find(inputs, loaded.recipe.data, out)
+        if not found.names and not found.faults:
             raise UsageError(f"{inputs}: holds no recordings; check the path")
-        batch = _Batch(root, out)
-        start = partial(_start, str(file), str(root), str(out), key, samples, strict, alarm_rate, device)
-        total = len(names) + len(faults)
-        outcomes = run_tasks(start, names, workers=workers, timeout=timeout)
-        dealt_with = chain((batch.fault(*fault) for fault in faults.items()), map(batch.take, outcomes))
-        with closing(outcomes):
+        batch = _Batch(found, out, key, out / "samples" if samples else None)
+        start = partial(
+            _start,
+            str(file),
+            str(found.root),
+            str(out),
+            key,
+            samples,
+            strict,
+            alarm_rate,
+            device,
+            found.columns,
+        )
+        names = sorted([*found.names, *found.faults], key=os.fsencode)
+        with closing(batch.deal(partial(run_tasks, start, workers=workers, timeout=timeout))) as dealt_with:
             for done, (name, scores, reused) in enumerate(dealt_with, 1):
                 if on_event is not None:
-                    on_event(FileDone(name, tuple(scores), reused, done, total))
-        return batch.finish(sorted([*names, *faults], key=os.fsencode), term_names(loaded, config))
+                    on_event(FileDone(name, tuple(scores), reused, done, len(names)))
+        return batch.finish(names, term_names(loaded, config))
+
+
+class _Found(NamedTuple):
+    """A folder, the inputs by their names below it, those that cannot be used, and columns of a manifest."""
+
+    root: Path
+    names: list[str]
+    faults: dict[str, InputError]
+    columns: dict[str, dict[str, str]]
 
 
 class _Dealt(NamedTuple):
@@ -154,27 +172,52 @@ class _Dealt(NamedTuple):
 class _Batch:
     """Results on the disk, and in memory only what is not stored."""
 
-    def __init__(self, root: Path, out: Path) -> None:
-        self._root = root
+    def __init__(self, found: _Found, out: Path, key: str, tracks: Path | None) -> None:
+        self._found = found
         self._out = out
+        self._key = key
+        self._tracks = tracks
         self._failed: dict[str, list[FileScore]] = {}
         self._reused = 0
 
-    def fault(self, name: str, error: InputError) -> _Dealt:
-        """Take in an input that cannot even be tried."""
-        return self._fail(name, [FileScore.failed(name, error)])
+    def deal(
+        self, run: Callable[[list[str]], Generator[Outcome, None, None]]
+    ) -> Generator[_Dealt, None, None]:
+        """All inputs: those that cannot even be tried, those done before, and what becomes of the others.
 
-    def take(self, outcome: Outcome) -> _Dealt:
-        """Take in what became of a task."""
+        `run` is not asked for any process where nothing is left to do.
+        """
+        for name, error in self._found.faults.items():
+            yield self._fail(name, [FileScore.failed(name, error)])
+        left = []
+        for name in self._found.names:
+            if (scores := self._done_before(name)) is None:
+                left.append(name)
+                continue
+            self._reused += 1
+            yield _Dealt(name, scores, True)
+        with closing(run(left)) as outcomes:
+            yield from map(self._take, outcomes)
+
+    def _done_before(self, name: str) -> list[FileScore] | None:
+        """Scores of an earlier run with the same model and content, if nothing is missing."""
+        place = result_path(self._out, name)
+        if not place.exists():
+            return None  # without reading the input
+        path = self._found.root / name
+        key = own_key(self._key, self._found.columns.get(name))
+        try:
+            return reusable(place, key, content_of(path), str(path), self._tracks)
+        except InputError:
+            return None
+
+    def _take(self, outcome: Outcome) -> _Dealt:
         name = outcome.task
         if outcome.status != "done":
-            error = InputError(self._root / name, outcome.status, str(outcome.answer))
+            error = InputError(self._found.root / name, outcome.status, str(outcome.answer))
             return self._fail(name, [FileScore.failed(name, error)])
         scores = [FileScore.from_row(row) for row in outcome.answer["rows"]]
-        if not outcome.answer["stored"]:
-            return self._fail(name, scores)
-        self._reused += outcome.answer["reused"]
-        return _Dealt(name, scores, bool(outcome.answer["reused"]))
+        return _Dealt(name, scores, False) if outcome.answer["stored"] else self._fail(name, scores)
 
     def _fail(self, name: str, scores: list[FileScore]) -> _Dealt:
         self._failed[name] = scores
@@ -200,28 +243,52 @@ class _Batch:
                     line = {key: getattr(score, key) for key in ("name", "path", "status", "detail")}
                     file.write(json.dumps(line).encode() + b"\n")
         found = BatchSummary(
-            len(names), states.total(), scored, alarms, dict(sorted(states.items())), self._reused, self._out
+            inputs=len(names),
+            recordings=states.total(),
+            scored=scored,
+            alarms=alarms,
+            states=dict(sorted(states.items())),
+            reused=self._reused,
+            stale=self._stale(names),
+            out=self._out,
         )
-        plain = {name: value for name, value in asdict(found).items() if name not in ("out", "reused")}
+        # What happened before has no say in the bytes.
+        plain = {key: value for key, value in asdict(found).items() if key not in ("out", "reused", "stale")}
         write_text(self._out / "summary.json", json.dumps(plain, indent=2) + "\n")
         return found
+
+    def _stale(self, names: list[str]) -> int:
+        """Results on the disk that are of none of these inputs."""
+        results = self._out / "results"
+        own = {os.fspath(result_path(self._out, name).relative_to(results)) for name in names}
+        there = walk(os.fspath(results), _pass_over) if results.is_dir() else ()
+        return sum(name.endswith(".json") and name not in own for name, _ in there)
 
     def _rows(self, names: list[str]) -> Iterator[FileScore]:
         for name in names:
             if name in self._failed:
                 yield from self._failed[name]
             else:
-                stored = json.loads(_result_path(self._out, name).read_bytes())
+                stored = json.loads(result_path(self._out, name).read_bytes())
                 yield from map(FileScore.from_row, stored["rows"])
 
 
-def _find(inputs: Path, config: DataConfig, out: Path) -> tuple[Path, list[str], dict[str, InputError]]:
-    """A folder, the inputs by their names below it, and those that cannot be used."""
+def _find(inputs: Path, config: DataConfig, out: Path) -> _Found:
+    """What there is to do. Raises UsageError for a manifest with faults: all of it is refused."""
+    faults: dict[str, InputError] = {}
     if inputs.is_file():
-        return inputs.parent, [entry.name for entry in read_manifest(inputs.parent, inputs.name)], {}
+        root = inputs.parent
+
+        def absent(error: InputError) -> None:
+            faults[os.path.relpath(error.path, root)] = error
+
+        try:
+            entries = read_manifest(root, inputs.name, absent)
+        except InputError as error:
+            raise UsageError(str(error)) from None
+        return _Found(root, [entry.name for entry in entries], faults, _columns(entries, config))
     if not inputs.is_dir():
         raise UsageError(f"{inputs}: is neither a folder nor a manifest; check the path")
-    faults: dict[str, InputError] = {}
 
     def report(error: InputError) -> None:
         if error.code != "no_files":
@@ -235,19 +302,18 @@ def _find(inputs: Path, config: DataConfig, out: Path) -> tuple[Path, list[str],
         below = own.relative_to(root).as_posix() + "/"
         names = [name for name in names if not name.startswith(below)]
         faults = {name: error for name, error in faults.items() if not name.startswith(below)}
-    return inputs, names, faults
+    return _Found(inputs, names, faults, {})
 
 
-def _key(file: Path, **settings: Any) -> str:
-    """Digest of everything but the input that decides on a result."""
-    with file.open("rb") as opened:
-        model = hashlib.file_digest(opened, "sha256").hexdigest()
-    text = json.dumps({"model": model, "version": __version__, **settings}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _result_path(out: Path, name: str) -> Path:
-    return output_path(out / "results", name, ".json")
+def _columns(entries: Sequence[Entry], config: DataConfig) -> dict[str, dict[str, str]]:
+    """By the name of a file, what a manifest has in the columns of the recipe's conditions."""
+    wanted = {source.column for source in config.conditions.values()} - {None}
+    if not wanted:
+        return {}
+    return {
+        entry.name: {key: value for key, value in entry.conditions.items() if key in wanted}
+        for entry in entries
+    }
 
 
 def _start(
@@ -259,6 +325,7 @@ def _start(
     strict: bool,
     alarm_rate: float | None,
     device: str,
+    columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Work:
     """The work of one process, with the model in memory: the name of an input to its rows."""
     set_threads(1)
@@ -267,15 +334,13 @@ def _start(
     tracks = Path(out, "samples") if samples else None
 
     def work(name: str) -> dict[str, Any]:
-        path, place = Path(root, name), _result_path(Path(out), name)
+        path, place = Path(root, name), result_path(Path(out), name)
         content: tuple[str, ...] = ()
+        declared = columns.get(name)
         try:
-            content = _content(path)
-            rows = _reusable(place, key, content, str(path), tracks)
-            if rows is not None:
-                return {"rows": rows, "stored": True, "reused": True}
-            scores = score_input(model, config, Input(name, path), strict=strict, samples=tracks)
-            if _content(path) != content:
+            content = content_of(path)
+            scores = score_input(model, config, Input(name, path, declared), strict=strict, samples=tracks)
+            if content_of(path) != content:
                 raise InputError(path, "changed", "changed while it was read; score it again")
         except InputError as error:
             scores = [FileScore.failed(name, error)]
@@ -287,45 +352,15 @@ def _start(
         stored = bool(content) and not any(score.status in _RETRIED for score in scores)
         if stored:
             make_folder(place.parent)
-            result = {"content": content, "key": key, "path": str(path), "rows": rows}
+            result = {"content": content, "key": own_key(key, declared), "path": str(path), "rows": rows}
             write_text(place, json.dumps(result, indent=1) + "\n")
-        return {"rows": rows, "stored": stored, "reused": False}
+        return {"rows": rows, "stored": stored}
 
     return work
 
 
-def _content(path: Path) -> tuple[str, ...]:
-    """Digests of the file and, for an array, of the JSON file beside it that says how to read it."""
-    regular_file(path)
-    files = [path]
-    if path.suffix == ".npy" and path.with_suffix(".json").is_file():
-        files.append(path.with_suffix(".json"))
-    digests = []
-    for file in files:
-        try:
-            with file.open("rb") as opened:
-                digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
-        except OSError as error:
-            raise unreadable(path, error) from None
-    return tuple(digests)
-
-
-def _reusable(
-    place: Path, key: str, content: tuple[str, ...], path: str, tracks: Path | None
-) -> list[dict[str, Any]] | None:
-    """Rows of an earlier run with the same model and content, if nothing is missing."""
-    try:
-        stored = json.loads(place.read_bytes())
-        same = (stored["key"], tuple(stored["content"]), stored["path"]) == (key, content, path)
-        scores = [FileScore.from_row(row) for row in stored["rows"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    if not same or not scores:
-        return None
-    if tracks and not all(output_path(tracks, s.name).exists() for s in scores if s.scored):
-        return None
-    rows: list[dict[str, Any]] = stored["rows"]
-    return rows
+def _pass_over(_: InputError) -> None:
+    """What is to be done about a folder that cannot be listed: nothing."""
 
 
 def _accident(path: Path, error: Exception) -> InputError:

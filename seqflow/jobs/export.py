@@ -1,6 +1,6 @@
 """A model as one file that torch runs without seqflow: `torch.export`, checked against the model itself.
 
-Shapes: x (B, C, T), any B, the T of the export; position (B,); step (B,).
+Shapes: x (B, C, T), any B, the T of the export; position (B,); step (B,); condition (B, K).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Export:
         path: the file.
         length: T, samples.
         channels: C.
+        condition: K, width of the condition; 0 where the model takes none.
         difference: largest difference from the model that was found, as in `TOLERANCE`.
         size: bytes.
     """
@@ -42,20 +43,29 @@ class Export:
     path: Path
     length: int
     channels: int
+    condition: int
     difference: float
     size: int
 
 
 class Density(nn.Module):
-    """(x, position, step) -> (log_prob (B,), noise (B, C', T'), log_det (B,)), nats; plain tensors only."""
+    """(x, position, step[, condition]) -> (log_prob (B,), noise (B, C', T'), log_det (B,)), nats.
+
+    Plain tensors only.
+    """
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.bijection, self.base = flow.bijection, flow.base
 
-    def forward(self, x: Tensor, position: Tensor, step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, position: Tensor, step: Tensor, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-density, noise and log-determinant; `step` 0 for continuous data, `position` 0 if unknown."""
-        noise, log_det = self.bijection(x, {"position": position, "step": step})
+        context = {"position": position, "step": step}
+        if condition is not None:
+            context["condition"] = condition
+        noise, log_det = self.bijection(x, context)
         return self.base.log_prob(noise).sum(dim=(1, 2)) + log_det, noise, log_det
 
 
@@ -63,7 +73,9 @@ def export_model(model: Model, path: Path, *, length: int | None = None) -> Expo
     """Write log-density and noise of windows of `length` samples (None: the recipe's) as a .pt2 file.
 
     `torch.export.load(path).module()` takes x (B, C, T) float32, position (B,) int64 and step (B,) float32,
-    and returns log_prob (B,), noise (B, C', T') and log_det (B,). The file holds no path of this machine and,
+    and returns log_prob (B,), noise (B, C', T') and log_det (B,). A model with conditions takes one more,
+    condition (B, K) float32: 1 at the value of each, 0 elsewhere, all 0 for unknown, in the order that
+    `conditions` in `seqflow.json` lists the values. The file holds no path of this machine and,
     but for its weights, no data; same model, same bytes. Its entry `seqflow.json` tells what went in.
 
     Before the file gets its name it is read back and compared with the model on sequences drawn from it.
@@ -77,12 +89,12 @@ def export_model(model: Model, path: Path, *, length: int | None = None) -> Expo
     if length < 1 or length % flow.divisor:
         raise UsageError(f"length {length} is not a positive multiple of {flow.divisor}, as this model needs")
     density = Density(flow.cpu().eval())
-    x, position, step = _inputs(model, length)
-    program = _export(density, (x[:2], position[:2], step[:2]))
+    inputs = _inputs(model, length)
+    program = _export(density, tuple(value[:2] for value in inputs))
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={"seqflow.json": _description(model, length)})
     buffer.seek(0)
-    difference = _compare(density, _read_back(buffer), (x, position, step))
+    difference = _compare(density, _read_back(buffer), inputs)
     if not difference <= TOLERANCE:
         raise UsageError(
             f"{path}: not written: the exported program differs from the model by {difference:.2g}, "
@@ -90,20 +102,25 @@ def export_model(model: Model, path: Path, *, length: int | None = None) -> Expo
         )
     with atomic(path) as file:
         file.write(buffer.getvalue())
-    return Export(path, length, flow.channels, difference, len(buffer.getvalue()))
+    return Export(path, length, flow.channels, flow.classes.size, difference, len(buffer.getvalue()))
 
 
-def _inputs(model: Model, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Three sequences from the model itself, the last far into a recording."""
+def _inputs(model: Model, length: int) -> tuple[Tensor, ...]:
+    """Three sequences from the model itself, the last far into a recording, and of a condition of its own."""
     x = torch.stack([drawn.values for drawn in draw(model.flow, 3, length, step=model.step)])
-    return x, torch.tensor([0, 1, 1 << 34]), torch.full((3,), model.step or 0.0)
+    inputs = x, torch.tensor([0, 1, 1 << 34]), torch.full((3,), model.step or 0.0)
+    if not model.classes:
+        return inputs
+    first, last = ({name: own[at] for name, own in model.classes.values.items()} for at in (0, -1))
+    return *inputs, torch.stack([torch.from_numpy(model.classes.vector(v)) for v in ({}, first, last)])
 
 
-def _export(density: Density, inputs: tuple[Tensor, Tensor, Tensor]) -> ExportedProgram:
+def _export(density: Density, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     batch = {0: Dim("batch", min=1, max=1 << 20)}
+    sizes = tuple(batch for _ in inputs)
     try:
         with torch.no_grad():
-            program = torch.export.export(density, inputs, dynamic_shapes=(batch, batch, batch), strict=False)
+            program = torch.export.export(density, inputs, dynamic_shapes=sizes, strict=False)
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"this model cannot be exported: {reason}") from error
@@ -130,7 +147,7 @@ def _nodes(module: nn.Module) -> Iterator[torch.fx.Node]:
 
 
 @torch.no_grad()
-def _compare(density: Density, program: ExportedProgram, inputs: tuple[Tensor, Tensor, Tensor]) -> float:
+def _compare(density: Density, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> float:
     """Largest difference over batches of all and of one."""
     x = inputs[0]
     largest = 0.0
@@ -150,14 +167,14 @@ def _nan_last(value: float) -> float:
 
 def _description(model: Model, length: int) -> str:
     shape = model.flow.latent_shape(length)
+    inputs = {"x": ["B", model.flow.channels, length], "position": ["B"], "step": ["B"]}
+    if model.classes:
+        inputs["condition"] = ["B", model.classes.size]
     return json.dumps(
         {
             "recipe": model.recipe.name,
-            "inputs": {
-                "x": ["B", model.flow.channels, length],
-                "position": ["B"],
-                "step": ["B"],
-            },
+            "inputs": inputs,
+            "conditions": {name: list(values) for name, values in model.classes.values.items()},
             "outputs": {"log_prob": ["B"], "noise": ["B", *shape], "log_det": ["B"]},
             "rate": model.rate,
             "step": model.step,

@@ -41,6 +41,7 @@ class Info:
         channels, channel_names, rate, step, window: see `Model`; Hz, units of the data, samples.
         divisor: lengths must be multiples of this.
         parameters: numbers that were learned.
+        conditions: values of each condition that it knows, by name.
         calibration: None where nothing was held back for it.
         training: figures of the training.
     """
@@ -56,6 +57,7 @@ class Info:
     window: int
     divisor: int
     parameters: int
+    conditions: dict[str, tuple[str, ...]]
     calibration: CalibrationInfo | None
     training: dict[str, Any]
 
@@ -78,6 +80,7 @@ def describe(run_or_file: Path) -> Info:
         window=model.window,
         divisor=model.flow.divisor,
         parameters=sum(p.numel() for p in model.flow.parameters() if p.requires_grad),
+        conditions=dict(model.classes.values),
         calibration=_calibration(model),
         training=dict(model.info),
     )

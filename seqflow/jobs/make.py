@@ -1,4 +1,7 @@
-"""Made-up recordings in files, some of them with a fault: to try things without data."""
+"""Made-up recordings in files, some of them with a fault: to try things without data.
+
+Normal ones, to train on, lie apart from those with a fault: OUT/normal, OUT/faulty, OUT/faults.jsonl.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from ..files import make_folder, write_text
 from ..recipe import SyntheticData
 from .writers import Array, column_names, write_table, write_wav
 
+NORMAL, FAULTY = "normal", "faulty"
 LISTING = "faults.jsonl"
 """Which files have a fault, which one, and where (seconds). Not a table: those would be taken for data."""
 
@@ -43,13 +47,15 @@ def make_files(
     faults: tuple[str, ...] = (),
     strength: float = 3.0,
 ) -> Made:
-    """Write made-up recordings to a folder, and `faulty` more with one fault each.
+    """Write made-up recordings to `out/normal`, and `faulty` more with one fault each to `out/faulty`.
 
     `generator`, `seconds`, `rate` (Hz) and `seed` are as in a recipe's made-up data. Sound becomes WAV,
     sensors CSV. The faults go through the names given, or all of `FAULTS`, in turn, with a level of
-    `strength` standard deviations; a list of them lies beside. Same arguments, same bytes.
+    `strength` standard deviations; `faults.jsonl` in `out` lists them, paths from there. Same
+    arguments, same bytes.
 
-    Raises UsageError for arguments out of range, ResourceError where a file cannot be written.
+    Raises UsageError for arguments out of range, and for a folder that holds anything: files of another run
+    would be taken for these; ResourceError where a file cannot be written.
     """
     names = faults or tuple(FAULTS)
     unknown = [name for name in names if name not in FAULTS]
@@ -60,9 +66,14 @@ def make_files(
     config = _config(
         generator=generator, recordings=recordings + faulty, seconds=seconds, rate=rate, seed=seed
     )
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out}: holds files already; choose another --out, or remove them")
     made = make_recordings(config)
-    make_folder(out)
-    normal = tuple(_write(out, recording.name, recording) for recording in made[:recordings])
+    if recordings:
+        make_folder(out / NORMAL)
+    if faulty:
+        make_folder(out / FAULTY)
+    normal = tuple(_write(out / NORMAL, recording.name, recording) for recording in made[:recordings])
     broken: list[Path] = []
     rows: list[dict[str, Any]] = []
     for index, recording in enumerate(made[recordings:]):
@@ -77,10 +88,12 @@ def make_files(
             strength=strength,
             step=recording.step,
         )
-        path = _write(out, f"{recording.name}-{fault}", recording, values)
+        path = _write(out / FAULTY, f"{recording.name}-{fault}", recording, values)
         broken.append(path)
         rate = recording.rate or 1.0
-        rows.append({"path": path.name, "fault": fault, "start": start / rate, "end": end / rate})
+        rows.append(
+            {"path": f"{FAULTY}/{path.name}", "fault": fault, "start": start / rate, "end": end / rate}
+        )
     if not rows:
         return Made(normal, (), None)
     write_text(out / LISTING, "".join(json.dumps(row) + "\n" for row in rows))
@@ -96,13 +109,13 @@ def _config(**values: Any) -> SyntheticData:
         raise UsageError(f"make: {'.'.join(map(str, first['loc']))}: {first['input']!r}: {text}") from None
 
 
-def _write(out: Path, name: str, recording: Recording, values: Array | None = None) -> Path:
+def _write(folder: Path, name: str, recording: Recording, values: Array | None = None) -> Path:
     if values is None:
         values = recording.read(0, recording.length).values
     if recording.kind == "audio":
-        path = out / f"{name}.wav"
+        path = folder / f"{name}.wav"
         write_wav(path, values, recording.rate or 1.0, recording.step)
     else:
-        path = out / f"{name}.csv"
+        path = folder / f"{name}.csv"
         write_table(path, values, column_names(recording.channel_names, recording.channels), recording.rate)
     return path

@@ -5,19 +5,25 @@ Shapes: a sequence is (C, T) in the units of the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from ..errors import UsageError
 from ..files import make_folder
 from ..model import Model
 from ..plots import samples_figure
 from ..sampling import draw
-from .writers import Array, column_names, write_array, write_table, write_wav
+from .room import check_disk, check_memory
+from .writers import PCM_16, Array, column_names, write_array, write_table, write_wav
 
 MOST_IN_FIGURE = 8
+_LONGEST_STEM, _KEPT = 200, 150
+_TABLE = 12
+"""Bytes that a value takes in an array and in text together, about."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Samples:
         rate: Hz, None for data without a clock.
         seconds: length of a sequence, None without a rate.
         temperature, seed: what they were drawn with.
+        condition: values of the conditions they were drawn for; what is not in it was unknown.
         redrawn: draws thrown away because they were not finite.
         beyond: samples beyond full scale: cut to it in 16-bit files, kept in files of floats.
     """
@@ -44,6 +51,7 @@ class Samples:
     seconds: float | None
     temperature: float
     seed: int
+    condition: dict[str, str]
     redrawn: int
     beyond: int
 
@@ -57,9 +65,12 @@ def write_samples(
     seconds: float | None = None,
     temperature: float | None = None,
     seed: int = 0,
+    condition: Mapping[str, str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Samples:
     """Draw n sequences and write them to the folder `out` as sample-0001 and so on.
+
+    With a `condition`, values by name, they are those of such recordings, and named sample-digit-7-0001.
 
     What is None comes from the recipe's `sample` part; `length` (samples) and `seconds` go before both of the
     recipe's. Audio becomes WAV at the model's rate: 16-bit where the model knows 16-bit steps, else 32-bit
@@ -75,19 +86,21 @@ def write_samples(
     length = sequence_length(model, length, seconds)
     form = file_form(model)
     names = column_names(model.channel_names, model.channels)
-    drawn = draw(model.flow, n, length, step=model.step, temperature=temperature, seed=seed)
+    chosen = {name: condition[name] for name in sorted(condition)} if condition else {}
+    drawn = draw(model.flow, n, length, step=model.step, temperature=temperature, seed=seed, condition=chosen)
+    _check_room(model, out, n, length, form)
     make_folder(out)
     paths: list[Path] = []
     shown: list[Array] = []
     redrawn = beyond = 0
     for index, (tensor, failed) in enumerate(drawn):
         values = tensor.numpy()
-        stem = out / f"sample-{index + 1:0{max(4, len(str(n)))}}"
+        stem = f"{_stem(chosen)}-{index + 1:0{max(4, len(str(n)))}}"
         if form == "wav":
-            paths.append(stem.with_suffix(".wav"))
+            paths.append(out / f"{stem}.wav")
             beyond += write_wav(paths[-1], values, model.rate or 1.0, model.step)
         else:
-            paths += [stem.with_suffix(".csv"), stem.with_suffix(".npy")]
+            paths += [out / f"{stem}.csv", out / f"{stem}.npy"]
             write_table(paths[-2], values, names, model.rate)
             write_array(paths[-1], values)
         redrawn += failed
@@ -108,9 +121,28 @@ def write_samples(
         seconds=span,
         temperature=temperature,
         seed=seed,
+        condition=chosen,
         redrawn=redrawn,
         beyond=beyond,
     )
+
+
+def _check_room(model: Model, out: Path, n: int, length: int, form: Literal["wav", "table"]) -> None:
+    """Raise ResourceError where disk or memory have no room for n sequences."""
+    values = length * model.channels
+    # A sequence at a time, in float64: noise, what becomes of it, the result; and the names of all files.
+    check_memory(f"samples: {n} of length {length}", 3 * 8 * values + 100 * n)
+    width = (2 if model.step == PCM_16 else 4) if form == "wav" else _TABLE
+    check_disk(out, n, width * values, f"sequences of {length} samples")
+
+
+def _stem(condition: Mapping[str, str]) -> str:
+    """How the names of the files begin; values as in an URL, so that different ones stay different."""
+    parts = [f"-{name}-{quote(value, safe='')}" for name, value in condition.items()]
+    text = "sample" + "".join(parts)
+    if len(text) <= _LONGEST_STEM:
+        return text
+    return f"{text[:_KEPT]}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def sequence_length(model: Model, length: int | None, seconds: float | None) -> int:

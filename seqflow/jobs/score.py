@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ OnResult = Callable[[FileScore, int, int], None]
 """Called with each score as it is there, the number of inputs done, and of all."""
 
 _MOST_IN_FIGURE = 1 << 18
+_KEY = re.compile(r"\bdata\.[a-z]")
 # Bytes: what file systems allow, and what is kept of a longer name.
 _LONGEST_NAME = 255
 _KEPT = 180
@@ -35,10 +38,14 @@ _KEPT = 180
 
 @dataclass(frozen=True)
 class Input:
-    """One thing to score, under this name in tables: a file, a recording, or one that cannot be had."""
+    """One thing to score, under this name in tables: a file, a recording, or one that cannot be had.
+
+    `columns` are those of a file in a manifest.
+    """
 
     name: str
     source: Path | Recording | InputError
+    columns: Mapping[str, str] | None = None
 
 
 def score_paths(
@@ -73,7 +80,7 @@ def score_paths(
     """
     config = score_config(model, alarm_rate)
     if (samples or figures) and out is None:
-        raise UsageError("score: samples and figures are files; give the folder for them (out)")
+        raise UsageError("score: samples and figures are files; give the folder for them (--out)")
     if device is not None:
         model.to(device)
     wanted = list(_inputs(model, inputs))
@@ -106,11 +113,13 @@ def score(
     rate: float | None = None,
     step: float | None = None,
     alarm_rate: float | None = None,
+    condition: Mapping[str, str] | None = None,
 ) -> FileScore:
     """Score one recording, with its per-sample and per-window values in `arrays` and `windows`.
 
     An array is (C, T) or (T,), in the units of the training data; `rate` (Hz) and `step` (their quantisation
-    step) are the model's where they are not given, and have no meaning for files and recordings.
+    step) are the model's where they are not given, and have no meaning for files and recordings. `condition`
+    gives values of the model's conditions; they go before what the path of a file says.
 
     Raises InputError for one that cannot be read or is of another kind than the model's, and UsageError for a
     file of several recordings, and for an alarm rate that the calibration cannot promise.
@@ -130,6 +139,11 @@ def score(
             step=model.step if step is None else step,
             channel_names=model.channel_names,
         )
+    if condition is not None:
+        model.classes.check(condition)
+        # The caller's recording stays as it is.
+        recording = copy.copy(recording)
+        recording.conditions = {**recording.conditions, **condition}
     with repeatable(model.device):
         return score_recording(
             model.flow, recording, config, model.calibration, window=model.window, arrays=True
@@ -169,7 +183,8 @@ def score_config(model: Model, alarm_rate: float | None = None) -> ScoreConfig:
     if model.calibration is None:
         if alarm_rate is not None:
             raise UsageError(
-                "score: the model has no calibration, so no alarm rate; see data.split.calibration"
+                "score: the model has no calibration, so it gives no alarms; leave the alarm rate out, or "
+                "train a model with data.split.calibration above 0"
             )
         return config
     model.calibration.check_rate(config.alarm_rate)
@@ -243,14 +258,27 @@ def _open(model: Model, item: Input, *, strict: bool) -> Iterator[Recording]:
         case Recording() as recording:
             yield recording
         case path:
-            yield from open_recordings(
-                path,
-                model.recipe.data,
-                name=item.name,
-                rate=model.rate,
-                names=model.channel_names or None,
-                strict=strict,
-            )
+            try:
+                found = open_recordings(
+                    path,
+                    model.recipe.data,
+                    name=item.name,
+                    rate=model.rate,
+                    names=model.channel_names or None,
+                    strict=strict,
+                    columns=item.columns,
+                )
+            except InputError as error:
+                raise _advised(error) from None
+            yield from found
+
+
+def _advised(error: InputError) -> InputError:
+    """The error, with advice that who has a trained model can follow: its recipe is part of it."""
+    advice = error.detail.rpartition("; ")[2]
+    if not _KEY.search(advice) or "train" in advice:
+        return error
+    return InputError(error.path, error.code, f"{error.detail} in the recipe, and train a model with it")
 
 
 def _inputs(model: Model, inputs: Sequence[str | Path | Recording]) -> Iterator[Input]:
@@ -273,7 +301,10 @@ def _tracks(model: Model, config: ScoreConfig) -> list[str]:
 def _without_memory(error: Exception, name: str, config: ScoreConfig) -> Exception:
     if not out_of_memory(error):
         return error
-    return ResourceError(f"{name}: out of memory; lower score.batch (now {config.batch})")
+    return ResourceError(
+        f"{name}: out of memory; choose another --device, or train a model with a score.batch below "
+        f"{config.batch}"
+    )
 
 
 def _draw(

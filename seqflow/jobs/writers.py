@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.io.wavfile
@@ -22,6 +22,29 @@ Array = NDArray[np.floating[Any]]
 
 PCM_16 = 2.0**-15
 """The step of 16-bit audio."""
+
+
+def write_sequence(
+    folder: Path,
+    stem: str,
+    values: Array,
+    *,
+    form: Literal["wav", "table"],
+    names: Sequence[str],
+    rate: float | None,
+    step: float | None,
+) -> tuple[list[Path], int]:
+    """Write a sequence as STEM.wav, or as STEM.csv and STEM.npy; `names` are those of the columns.
+
+    Returns the files, and how many samples are beyond full scale, see `write_wav`.
+    """
+    if form == "wav":
+        path = folder / f"{stem}.wav"
+        return [path], write_wav(path, values, rate or 1.0, step)
+    table, array = folder / f"{stem}.csv", folder / f"{stem}.npy"
+    write_table(table, values, names, rate)
+    write_array(array, values)
+    return [table, array], 0
 
 
 def write_wav(path: Path, values: Array, rate: float, step: float | None) -> int:

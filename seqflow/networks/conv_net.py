@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..ops.clock import clock as clock_waves
+
 
 class ConvConditioner(nn.Module):
     """Parameters of a coupling as a function of the untouched half.
@@ -19,6 +21,10 @@ class ConvConditioner(nn.Module):
     that of a loud one. A stack of residual blocks (dilated convolution, gated by a sigmoid or not, 1x1)
     follows. A linear skip takes the signal itself to the output by a wide convolution, so that linear
     prediction needs no hidden unit. All output layers start at zero: the coupling starts as the identity.
+
+    A condition scales and shifts the features in every block (FiLM, Perez et al., 2018) and is added, through
+    a matrix, to the parameters themselves; both start without effect. Zeros stand for an unknown condition,
+    which is the network without one.
 
     Inside, features lie channels last, (B, F, 1, T): on a CPU that takes half the time.
 
@@ -35,6 +41,7 @@ class ConvConditioner(nn.Module):
         normalized: join x divided by its level at the middle one of the scales.
         gated: silu(a)·sigmoid(b) in the blocks; otherwise silu(a), at half the cost.
         condition_size: K, width of a condition (B, K); 0 takes none.
+        clock: harmonics that tell the place in the recording, see `ops.clock`; 0 tells nothing.
         autocast: dtype the network computes in; None for the dtype of the input. The flow itself never
             leaves its dtype.
     """
@@ -54,6 +61,7 @@ class ConvConditioner(nn.Module):
         normalized: bool = False,
         gated: bool = True,
         condition_size: int = 0,
+        clock: int = 0,
         autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
@@ -71,13 +79,21 @@ class ConvConditioner(nn.Module):
         self.autocast = autocast
         features = in_channels * (1 + len(level_scales) + normalized)
         width = 2 * hidden if gated else hidden
-        self.enter = nn.Conv1d(features, hidden, kernel, padding=kernel // 2)
+        self.clock = clock
+        self.enter = nn.Conv1d(features + 2 * clock, hidden, kernel, padding=kernel // 2)
         self.blocks = nn.ModuleList(
             nn.Conv1d(hidden, width, kernel, padding=kernel // 2 * growth**i, dilation=growth**i)
             for i in range(layers)
         )
         self.mixes = nn.ModuleList(nn.Conv1d(hidden, hidden, 1) for _ in range(layers))
-        self.condition = nn.Linear(condition_size, width * layers) if condition_size else None
+        self.modulate = (
+            _zero(nn.Linear(condition_size, 2 * width * layers, bias=False))
+            if condition_size and layers
+            else None
+        )
+        self.offset = (
+            _zero(nn.Linear(condition_size, pointwise + pooled, bias=False)) if condition_size else None
+        )
         self.head = _zero(nn.Conv1d(hidden, pointwise, 1))
         self.pooled_head = (
             _zero(nn.Linear(hidden + len(level_scales) * in_channels, pooled)) if pooled else None
@@ -88,23 +104,27 @@ class ConvConditioner(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, condition: Tensor | None = None, span: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Parameters for the half x (B, C, T): pointwise (B, P, T), pooled (B, Q), in the dtype of x.
 
-        Raises ValueError if the network was made with a condition and none is given, or the other way round.
+        Without a condition (B, K) it is unknown, and so is the place without a span (B, 2). Raises ValueError
+        for a condition that the network was not made for.
         """
-        if (condition is None) != (self.condition is None):
-            raise ValueError(
-                "this conditioner " + ("needs a" if condition is None else "takes no") + " condition"
-            )
+        if condition is not None and self.offset is None:
+            raise ValueError("this conditioner takes no condition")
         levels = self._levels(x)
         enabled = self.autocast is not None
         with torch.autocast(x.device.type, dtype=self.autocast if enabled else None, enabled=enabled):
             features = _channels_last(torch.cat([x, *levels, *self._normalized(x, levels)], dim=1))
-            h = _convolve(self.enter, features)
-            shifts = self._shifts(condition)
-            for block, mix, shift in zip(self.blocks, self.mixes, shifts, strict=True):
-                h = h + _convolve(mix, self._activate(_convolve(block, h) + shift))
+            h = _convolve(self.enter, self._with_clock(features, x, span))
+            for block, mix, film in zip(self.blocks, self.mixes, self._films(condition), strict=True):
+                inner = _convolve(block, h)
+                if film is not None:
+                    scale, shift = film.chunk(2, dim=1)
+                    inner = inner * (1.0 + scale) + shift
+                h = h + _convolve(mix, self._activate(inner))
             h = F.silu(h)
             pointwise = _convolve(self.head, h)
             if self.skip is not None:
@@ -114,7 +134,16 @@ class ConvConditioner(nn.Module):
             else:
                 summary = torch.cat([h.mean((2, 3)), *(level.mean(-1) for level in levels)], dim=1)
                 pooled = self.pooled_head(summary)
+            if condition is not None and self.offset is not None:
+                offset = self.offset(condition)
+                pointwise = pointwise + offset[:, : pointwise.shape[1], None, None]
+                pooled = pooled + offset[:, pointwise.shape[1] :]
         return pointwise.squeeze(2).to(x.dtype), pooled.to(x.dtype)
+
+    def _with_clock(self, features: Tensor, x: Tensor, span: Tensor | None) -> Tensor:
+        if not self.clock:
+            return features
+        return torch.cat([features, _channels_last(clock_waves(span, self.clock, x))], dim=1)
 
     def _activate(self, h: Tensor) -> Tensor:
         if not self.gated:
@@ -130,10 +159,11 @@ class ConvConditioner(nn.Module):
         power = x.square()
         return [0.5 * torch.log(_moving_average(power, scale) + 1e-4) for scale in self.level_scales]
 
-    def _shifts(self, condition: Tensor | None) -> list[Tensor | float]:
-        if self.condition is None or condition is None:
-            return [0.0] * len(self.blocks)
-        return list(self.condition(condition)[..., None, None].chunk(len(self.blocks), dim=1))
+    def _films(self, condition: Tensor | None) -> list[Tensor | None]:
+        """Scales and shifts (B, 2·width, 1, 1) of every block; None where there is no condition."""
+        if self.modulate is None or condition is None:
+            return [None] * len(self.blocks)
+        return list(self.modulate(condition)[..., None, None].chunk(len(self.blocks), dim=1))
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from .layers import (
     WhiteningConfig,
 )
 from .model import ModelConfig
+from .nearest import nearest
 from .run import SampleConfig, ScoreConfig
 
 Path = tuple[str | int, ...]
@@ -45,6 +46,8 @@ def between_parts(
         )
     if model is None:
         return
+    if data is not None:
+        yield from _conditions(data, model)
     factor = model.divisor
     if sample is not None and sample.length is not None and sample.length % factor:
         yield ("sample", "length"), _multiple(sample.length, factor)
@@ -56,6 +59,15 @@ def between_parts(
     found: dict[Path, str] = {}
     _through(model.layers, ("model", "layers"), (_channels(data), data.window), found)
     yield from found.items()
+
+
+def _conditions(data: CommonData, model: ModelConfig) -> Iterator[Problem]:
+    for index, name in enumerate(model.condition):
+        if name not in data.conditions:
+            near = nearest(name, data.conditions)
+            known = f"there are {', '.join(data.conditions)}" if data.conditions else "it names none"
+            hint = f"nearest '{near}'" if near else known
+            yield ("model", "condition", index), f"is not in data.conditions; {hint}"
 
 
 def _multiple(length: int, factor: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -75,6 +75,46 @@ class SplitConfig(Config):
                 yield ("group",), f"is not a regular expression: {error}"
 
 
+class ConditionConfig(Config):
+    """Where the value of a condition comes from, as text. One of the keys, not several."""
+
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="Regular expression with one group, the value, searched for in the file's path below "
+        "data.root.",
+    )
+    column: str | None = Field(None, min_length=1, description="Column of the manifest.")
+    sidecar: str | None = Field(
+        None, min_length=1, description="Key of the JSON file of the same name beside the file."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ConditionConfig:
+        refuse(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        given = [key for key in type(self).model_fields if getattr(self, key) is not None]
+        if not given:
+            yield ("path",), "is missing: give path, column or sidecar"
+        for key in given[1:]:
+            yield (key,), f"and {given[0]} both give the value: leave one out"
+        if self.path is None:
+            return
+        try:
+            groups = re.compile(self.path).groups
+        except re.error as error:
+            yield ("path",), f"is not a regular expression: {error}"
+            return
+        if groups != 1:
+            yield ("path",), f"must have one group in ( ), which is the value, and has {groups}"
+
+
+Conditions = Mapping[str, ConditionConfig]
+MOST_CONDITIONS = 16
+
+
 class AugmentConfig(Config):
     """Random changes to training windows that leave them normal. Never applied to held-back data."""
 
@@ -116,21 +156,32 @@ class CommonData(Config):
     )
     split: SplitConfig = Field(default_factory=SplitConfig, description="What is held back from training.")
     augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Random changes in training.")
+    conditions: Conditions = Field(
+        {},
+        description="What is declared about every recording (digit, speaker, machine, load): names of your "
+        "choice, and where each value comes from. A file without a value is left out.",
+    )
     cache: bool = Field(True, description="Keep decoded recordings in memory while they fit cache_mb.")
     cache_mb: int = Field(1024, ge=0, description="Memory for decoded recordings, MiB.")
 
     @model_validator(mode="after")
-    def _window_and_hop(self) -> CommonData:
-        if self.hop is not None and self.hop > self.window:
-            refuse(
-                [
-                    (
-                        ("hop",),
-                        f"is longer than the window of {self.window}: samples in between would never be seen",
-                    )
-                ]
-            )
+    def _between_keys(self) -> CommonData:
+        refuse(self._problems())
         return self
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.hop is not None and self.hop > self.window:
+            text = f"is longer than the window of {self.window}: samples in between would never be seen"
+            yield ("hop",), text
+        if len(self.conditions) > MOST_CONDITIONS:
+            yield ("conditions",), f"are {len(self.conditions)}, the most is {MOST_CONDITIONS}"
+        for name, source in self.conditions.items():
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                yield ("conditions", name), "is no name: use letters, digits and _"
+            if source.column is not None and getattr(self, "manifest", None) is None:
+                yield ("conditions", name, "column"), "has a meaning only with data.manifest"
+            if source.path is None and not isinstance(self, FileData):
+                yield ("conditions", name), "must come from the path: made-up data have nothing but names"
 
 
 class FileData(CommonData):
@@ -199,6 +250,12 @@ class SyntheticData(CommonData):
     )
     recordings: int = Field(8, ge=1, le=100_000, description="Number of recordings.")
     seconds: float = Field(10.0, gt=0.0, le=36_000.0, description="Length of a recording, seconds.")
+    variants: int = Field(
+        1,
+        ge=1,
+        le=26,
+        description="Kinds of recordings in turn, each of its own pitch; names then end in -a, -b and so on.",
+    )
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of the made-up recordings.")
 
 

@@ -239,6 +239,23 @@ class SqueezeConfig(Config):
     factor: int = Field(2, ge=2, le=256, description="Samples in a row that become channels.")
 
 
+class LevelPyramidConfig(Config):
+    """The levels of blocks as variables of their own, coarse to fine: meant as the last layer."""
+
+    kind: Literal["level_pyramid"]
+    block: int | None = Field(
+        None, ge=1, le=1 << 20, description="Steps of a block at this layer. null: one block, the window."
+    )
+    groups: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] | None = Field(
+        None,
+        description="Numbers of neighbouring channels that share their levels, as those a squeeze made of "
+        "one; they add up to the channels at this layer. null: every channel has levels of its own.",
+    )
+    hidden: int = Field(16, ge=1, le=4096, description="Width of the network over the levels.")
+    knots: int = Field(9, ge=2, le=64, description=_KNOTS)
+    strength: float = Field(1.0, gt=0.0, le=10.0, description="Largest log slope of the curve of a level.")
+
+
 class MultiScaleConfig(Config):
     """Levels of layers; after each but the last, half of the channels are done."""
 
@@ -269,6 +286,7 @@ LayerConfig = Annotated[
     | SplineCouplingConfig
     | GateConfig
     | ActNormConfig
+    | LevelPyramidConfig
     | ChannelMixConfig
     | SqueezeConfig
     | MultiScaleConfig

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import Config, Problem, refuse
-from .layers import LayerConfig, Layers, MultiScaleConfig, RepeatConfig, SqueezeConfig
+from .layers import (
+    AffineCouplingConfig,
+    ConvCouplingConfig,
+    LayerConfig,
+    Layers,
+    MultiScaleConfig,
+    RepeatConfig,
+    SplineCouplingConfig,
+    SqueezeConfig,
+)
 
 MOST_LAYERS = 1024
 LARGEST_DIVISOR = 1 << 20
@@ -54,6 +63,17 @@ class ModelConfig(Config):
     base: BaseConfig = Field(
         default_factory=lambda: NormalConfig(kind="normal"), description="Density of the noise."
     )
+    condition: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="Conditions that the couplings know of, by their names in data.conditions."
+    )
+
+    clock: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Tell the networks where in its recording a window lies, by so many harmonics. For "
+        "sounds that begin and end, such as words. 0: not told.",
+    )
 
     @property
     def divisor(self) -> int:
@@ -67,6 +87,11 @@ class ModelConfig(Config):
 
     def _problems(self) -> Iterator[Problem]:
         # Nested repeats grow like a power: count before anything is unrolled or multiplied out.
+        for index, name in enumerate(self.condition):
+            if name in self.condition[:index]:
+                yield ("condition", index), "is there twice"
+        if self.condition and not has_coupling(self.layers):
+            yield ("condition",), "needs a coupling among the layers: no other layer takes conditions"
         if (count := layer_count(self.layers)) > MOST_LAYERS:
             yield ("layers",), f"unroll to {count:.3g} layers; the most is {MOST_LAYERS}"
         elif self.divisor > LARGEST_DIVISOR:
@@ -88,6 +113,21 @@ def divisor(layers: Sequence[LayerConfig]) -> int:
             case _:
                 pass
     return product
+
+
+def has_coupling(layers: Sequence[LayerConfig]) -> bool:
+    """Whether a coupling is among the layers, at any depth."""
+    for layer in layers:
+        match layer:
+            case RepeatConfig():
+                found = has_coupling(layer.layers)
+            case MultiScaleConfig():
+                found = any(map(has_coupling, layer.levels))
+            case _:
+                found = isinstance(layer, ConvCouplingConfig | AffineCouplingConfig | SplineCouplingConfig)
+        if found:
+            return True
+    return False
 
 
 def layer_count(layers: Sequence[LayerConfig]) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .base import Config
+from .nearest import nearest
 from .recipe import Recipe
 from .yaml_text import Document, Path, Place, dotted
 
@@ -52,12 +52,6 @@ def in_order(lines: Iterable[str], places: Document) -> list[str]:
             f"{places.values[()].source}: and {len(unique) - MOST_LINES} more faults",
         ]
     return unique
-
-
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word most like this one, or None where none is near."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def _position(line: str) -> tuple[int, int]:
@@ -103,7 +97,13 @@ def _path_of(loc: tuple[str | int, ...]) -> tuple[Path, type[BaseModel] | None]:
     owner: type[BaseModel] | None = Recipe
     holder = owner
     models: list[type[BaseModel]] = []
+    named = False
     for part in loc:
+        if named:
+            # A name of the user's choice, as those of conditions.
+            path.append(part)
+            named, owner = False, models[0]
+            continue
         if owner is None and models and isinstance(part, str):
             owner = _chosen(models, part)
             if len(models) > 1:
@@ -119,6 +119,7 @@ def _path_of(loc: tuple[str | int, ...]) -> tuple[Path, type[BaseModel] | None]:
         if field is None:
             break
         models, owner = list(_models(field.annotation)), None
+        named = get_origin(field.annotation) is Mapping
     return tuple(path), holder
 
 

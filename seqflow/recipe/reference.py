@@ -97,6 +97,8 @@ def _value(field: dict[str, Any]) -> str:
             return "list of " + ", ".join(_value(item) for item in field["prefixItems"])
         inner = _value(field["items"])
         return "list of layers" if inner == "one of the kinds" else f"list of: {inner}"
+    if field.get("type") == "object":
+        return "mapping of names"
     words = {"integer": "whole number", "string": "text", "boolean": "true, false", "null": "null"}
     return words.get(str(field.get("type")), str(field.get("type"))) + _bounds(field)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Problem, refuse
+from .base import Config, Fraction, Problem, refuse
 
 
 class TrainConfig(Config):
@@ -30,6 +30,16 @@ class TrainConfig(Config):
     )
     precision: Literal["float32", "bf16"] = Field(
         "float32", description="Arithmetic of the conditioner networks. The flow itself stays in float32."
+    )
+    condition_dropout: Fraction = Field(
+        0.1,
+        description="Fraction of the training windows that lose conditions: half of them all, half a random "
+        "choice. 0: the model does not learn what it means that one is unknown.",
+    )
+    memory: Literal["store", "recompute"] = Field(
+        "store",
+        description="What a step does with activations. recompute: gets them back through the inverse of "
+        "each layer, at up to 1.4 times the time, in memory that does not grow with the number of layers.",
     )
     validate_every: int = Field(200, ge=1, description="Steps between validations.")
     validate_windows: int = Field(512, ge=1, description="Most windows in a validation.")

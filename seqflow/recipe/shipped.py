@@ -19,7 +19,7 @@ def names() -> list[str]:
 
 def find(name: str) -> Path:
     """File of a shipped recipe. Raises RecipeError for an unknown name, with the nearest one."""
-    from .problems import nearest
+    from .nearest import nearest
 
     found = dict(_recipes(files(_PACKAGE), ""))
     if name in found:

@@ -14,6 +14,8 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     """Names and values: what the recipe says of data, windows, parts, model, training, scores and samples."""
     rows = [("recipe", f"{recipe.name}: {recipe.description}" if recipe.description else recipe.name)]
     rows += [("data", _data(recipe.data)), ("windows", _windows(recipe.data)), ("parts", _parts(recipe.data))]
+    if recipe.data.conditions:
+        rows.append(("conditions", _conditions(recipe)))
     rows += [("layers", _layers(recipe.model.layers)), ("noise", recipe.model.base.kind)]
     rows += [("training", _training(recipe)), ("scores", _scores(recipe)), ("samples", _samples(recipe))]
     return rows
@@ -54,6 +56,13 @@ def _parts(data: CommonData) -> str:
     ]
     end = f" of the first {split.train_end:g}" if split.train_end is not None else ""
     return f"by {split.by}{end}: " + ("; ".join(texts) or "all for training")
+
+
+def _conditions(recipe: Recipe) -> str:
+    used = recipe.model.condition
+    return ", ".join(
+        name if name in used else f"{name} (not in the model)" for name in recipe.data.conditions
+    )
 
 
 def _layers(layers: Sequence[LayerConfig]) -> str:

@@ -51,6 +51,7 @@ def calibrate(
     hop = resolve_hop(config, window)
     terms = make_terms(config.terms, config.smoothing)
     found: list[tuple[Array, Features]] = []
+    codes: list[list[int]] = []
     left_out: list[str] = []
     for recording in recordings:
         stream = Stream(
@@ -60,6 +61,7 @@ def calibrate(
         verdict = stream.verdict()
         if verdict.scored and features is not None:
             found.append(features)
+            codes.append(flow.classes.codes(recording.conditions))
         else:
             left_out.append(f"{recording.name} ({verdict.status})")
     if not found:
@@ -78,6 +80,7 @@ def calibrate(
         smoothing=config.smoothing,
         unit=units.kind,
         per_unit=units.per_unit,
+        conditions=np.array([codes[index] for index, _, _ in units.places]) if flow.classes else None,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..classes import Codes
 from ..errors import CheckpointError, UsageError
 from .fuse import Fused, attainable_rate, check_rate, fuse
 from .place import heights
@@ -77,6 +78,8 @@ class Calibration:
         statistics: of each term, by its name.
         heights: (2, K) usual and high values of single windows, see `place.heights`.
         units: (n, K) values of the calibration units, one row each.
+        conditions: (n, N) what is declared about each unit, codes by the N `classes` of the model, -1 for
+            unknown; None for a model without. The score does not look at them.
     """
 
     terms: tuple[str, ...]
@@ -88,6 +91,7 @@ class Calibration:
     statistics: Mapping[str, Statistics]
     heights: Array
     units: Array
+    conditions: Codes | None = None
 
     def __len__(self) -> int:
         return len(self.units)
@@ -135,6 +139,8 @@ class Calibration:
             "heights": np.ascontiguousarray(self.heights),
             "units": np.ascontiguousarray(self.units),
         }
+        if self.conditions is not None:
+            arrays["conditions"] = np.ascontiguousarray(self.conditions)
         for term, statistics in self.statistics.items():
             for key, value in statistics.items():
                 arrays[f"statistics.{term}.{key}"] = np.ascontiguousarray(value)
@@ -158,16 +164,19 @@ class Calibration:
             }
             units = np.asarray(arrays["units"], dtype=np.float64)
             found = np.asarray(arrays["heights"], dtype=np.float64)
+            codes = arrays.get("conditions")
+            conditions = None if codes is None else np.asarray(codes, dtype=np.int64)
             kind = dict(enumerate(get_args(Unit)))[unit]
         except (KeyError, ValueError, TypeError, UsageError) as error:
             raise CheckpointError(f"calibration: damaged or of another program ({error!r})") from error
         numbers = [units, found, *(value for own in statistics.values() for value in own.values())]
         fits = units.ndim == 2 and len(units) > 0 and units.shape[1] == len(names) > 0
         fits = fits and found.shape == (2, len(names))
+        fits = fits and (conditions is None or (conditions.ndim == 2 and len(conditions) == len(units)))
         fits = fits and 1 <= hop <= window and (per_unit > 0) == (kind == "block")
         if not fits or not all(np.isfinite(value).all() for value in numbers):
             raise CheckpointError("calibration: its arrays do not fit each other; calibrate again")
-        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units)
+        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units, conditions)
 
 
 def fit_calibration(
@@ -179,12 +188,14 @@ def fit_calibration(
     smoothing: Sequence[int],
     unit: Unit = "recording",
     per_unit: int = 0,
+    conditions: Codes | None = None,
 ) -> Calibration:
     """Calibration from the raw features of n >= 1 units.
 
     A unit judged by statistics it took part in looks more normal than a new one. So the units are parted into
     at most 10 folds, and the values of a fold come from statistics of the others; new recordings are judged
-    by the statistics of all. Raises ValueError without a unit.
+    by the statistics of all. `conditions` (n, N) are codes of what is declared about the units. Raises
+    ValueError without a unit.
     """
     if not features:
         raise ValueError("a calibration needs at least one unit")
@@ -213,6 +224,7 @@ def fit_calibration(
         statistics=statistics,
         heights=heights(np.concatenate(windows)),
         units=units,
+        conditions=conditions,
     )
 
 

@@ -28,15 +28,16 @@ def rate_text(rate: float) -> str:
 def check_rate(rate: float, n: int, unit: str = "recording") -> None:
     """Raise UsageError where n calibration units cannot promise a rate of false alarms this small."""
     if not 0.0 < rate < 1.0:
-        raise UsageError(f"score.alarm_rate: must lie between 0 and 1, got {rate:g}")
+        raise UsageError(f"alarm rate: must lie between 0 and 1, got {rate:g}")
     smallest = attainable_rate(n)
     # A hair of tolerance: 0.05 with 19 units is meant to work.
     if rate < smallest * (1.0 - 1e-9):
         needed = math.ceil(1.0 / rate - 1e-9) - 1
         units = f"{unit}{'s' * (n != 1)}"
         raise UsageError(
-            f"score.alarm_rate: {rate:g} is below the smallest attainable rate {rate_text(smallest)} with "
-            f"{n} calibration {units}; set at least that, or calibrate with {needed} {unit}s or more"
+            f"alarm rate: {rate:g} is below the smallest attainable rate {rate_text(smallest)} with "
+            f"{n} calibration {units}; ask for at least that (--alarm-rate), or take a "
+            f"model calibrated with {needed} {unit}s or more"
         )
 
 

@@ -5,6 +5,7 @@ Shapes: measures (B, K) of B windows and K terms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -61,12 +62,34 @@ class Judgement(NamedTuple):
     """What is said of a recording.
 
     score: fused score of the worst unit. terms: values (K,) of that unit. p_value: of the recording; that of
-    several blocks is Simes' combination of theirs.
+    several blocks is Simes' combination of theirs. units: how many the recording was judged as. beyond: how
+    many of them score higher than every unit of the calibration.
     """
 
     score: float
     p_value: float
     terms: Array
+    units: int
+    beyond: int
+
+    def unpromised(self, rate: float, n: int) -> str:
+        """A line where blocks lie beyond all n of the calibration and yet give no alarm; "" elsewhere.
+
+        k such blocks among m have m/k times the smallest p-value of a block, 1/(n + 1).
+        """
+        if not self.beyond or promised(self.p_value, rate):
+            return ""
+        needed = math.ceil(self.units / (self.beyond * rate) - 1e-9) - 1
+        return (
+            f"beyond every calibration block, but {n} blocks cannot promise the alarm rate {rate:g} for a "
+            f"recording of {self.units} blocks, {needed} could"
+        )
+
+
+def promised(p_value: float, rate: float) -> bool:
+    """Whether a p-value is an alarm at this rate."""
+    # A hair of tolerance: 1/20 with 19 units is meant to be 0.05.
+    return p_value <= rate * (1.0 + 1e-9)
 
 
 class Judge:
@@ -104,7 +127,7 @@ class Judge:
             self._close()
         assert self._worst is not None
         _, score, terms = self._worst
-        return Judgement(-score, simes(self._counts), terms)
+        return Judgement(-score, simes(self._counts), terms, int(self._counts.sum()), int(self._counts[0]))
 
     def _close(self) -> None:
         values = self._pool.values()

@@ -15,7 +15,7 @@ from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
 from .calibration import Calibration, finished, measures
-from .judge import Judge, Scorer
+from .judge import Judge, Scorer, promised
 from .overlap import OverlapAverage
 from .passes import FlowPass
 from .place import Place
@@ -165,20 +165,23 @@ class _Run:
         }
         if not verdict.scored:
             return FileScore(**known)
+        notes = [verdict.detail, *self._stream.notes()]
         nll = self._sum / self._count
         known["nll"] = nll
         known["bits"] = (nll - math.log(recording.step)) / math.log(2.0) if recording.step else None
         if self._judge is not None and self._scorer.calibration is not None:
             found = self._judge.judgement()
+            notes.append(found.unpromised(self._scorer.rate, len(self._scorer.calibration)))
             known |= {
                 "score": found.score,
                 "p_value": found.p_value,
-                "alarm": found.p_value <= self._scorer.rate * (1.0 + 1e-9),
+                "alarm": promised(found.p_value, self._scorer.rate),
                 "unit": self._scorer.calibration.unit,
                 "terms": dict(zip(self._names, found.terms.tolist(), strict=True)),
                 "worst_start": self._moment(self._interval.start),
                 "worst_end": self._moment(self._interval.end),
             }
+        known["detail"] = "; ".join(filter(None, notes))
         if self._keep:
             joined = np.concatenate(self._pieces, axis=1)
             rows = np.concatenate(self._rows)

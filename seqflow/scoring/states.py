@@ -6,7 +6,7 @@
 | `silent` | audio: every channel deviates from 0 by less than `silence_db` re full scale 1.0 (rms) | no |
 | `constant` | every channel holds one value throughout | no |
 | `nonfinite` | some samples are NaN, infinite or missing | where a window of valid samples is left |
-| `dead_channel` | one channel, not all, holds one value throughout | yes |
+| `dead_channel` | one channel, not all, holds one value throughout, also one that is mixed into mono | yes |
 | `clipped` | audio: a channel sits at its highest or lowest value, see below | yes |
 | `dc_offset` | audio: a channel's mean lies far from 0, see below | yes |
 | others, as `truncated` | come with the recording, from the data layer | yes |

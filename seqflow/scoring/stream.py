@@ -29,6 +29,7 @@ class Stream:
 
     Batches hold `batch` consecutive windows, counted from the recording's beginning: neither the reading
     blocks nor other recordings have a say in what is computed together, so results are the same to the bit.
+    The flow is told what is declared about the recording; what it does not know counts as unknown.
     The flow runs in evaluation mode (noise of dequantisation addressed by position) and is put back into its
     mode afterwards.
 
@@ -95,7 +96,21 @@ class Stream:
         position = torch.tensor([self.recording.start + window.start for window in batch], device=like.device)
         # 0 as in training: no lattice, no noise.
         step = like.new_full((len(batch),), self.recording.step or 0.0)
-        return flow_pass(self._flow, x, {"position": position, "step": step})
+        context = {"position": position, "step": step, "span": self._spans(batch).to(like)}
+        if self._flow.classes:
+            vector = torch.from_numpy(self._flow.classes.vector(self.recording.conditions))
+            context["condition"] = vector.to(like).expand(len(batch), -1)
+        return flow_pass(self._flow, x, context)
+
+    def _spans(self, batch: list[Window]) -> torch.Tensor:
+        """Begin and end of each window as fractions of the recording."""
+        length = max(self.recording.length, 1)
+        ends = [(window.start, window.start + window.values.shape[-1]) for window in batch]
+        return torch.tensor(ends, dtype=torch.float64) / length
+
+    def notes(self) -> list[str]:
+        """Lines on conditions of the model that the recording has no known value for."""
+        return [f"condition {line}" for line in self._flow.classes.unknown(self.recording.conditions)]
 
 
 def check_window(flow: Flow, window: int, hop: int) -> None:
@@ -110,7 +125,8 @@ def _check_kind(flow: Flow, recording: Recording) -> None:
     where = recording.path or recording.name
     if recording.channels != flow.channels:
         many = f"{recording.channels} channel{'s' * (recording.channels != 1)}"
-        text = f"has {many}, the model {flow.channels}; choose channels in the recipe"
+        text = f"has {many}, the model {flow.channels}; leave it out, or "
+        text += "train a model with other data.channels"
         raise InputError(where, "wrong_channels", text)
     if recording.rate and flow.rate and not math.isclose(recording.rate, flow.rate, rel_tol=1e-6):
         text = f"has {recording.rate:g} Hz, the model {flow.rate:g} Hz; resample it"

@@ -21,7 +21,7 @@ from .state import Progress
 
 def new_flow(recipe: Recipe, material: Material) -> Flow:
     """The untrained flow for these data. Raises RecipeError where its layers do not fit them."""
-    return build_flow(recipe, material.train.channels, material.rate, material.step)
+    return build_flow(recipe, material.train.channels, material.rate, material.step, material.classes)
 
 
 def make_model(

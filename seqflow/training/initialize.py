@@ -37,14 +37,9 @@ def initialize(flow: Flow, windows: Windows, device: torch.device) -> list[int]:
 
 
 def _whole(batches: Sequence[Batch]) -> Batch:
-    joined = Batch(
-        torch.cat([batch.x for batch in batches]),
-        torch.cat([batch.mask for batch in batches]),
-        torch.cat([batch.position for batch in batches]),
-        torch.cat([batch.step for batch in batches]),
-    )
+    joined = Batch.join(batches)
     whole = joined.mask.all(dim=1)
     count = int(whole.sum())
     if count < 32 and 4 * count < len(whole):
         return joined
-    return Batch(joined.x[whole], joined.mask[whole], joined.position[whole], joined.step[whole])
+    return joined[whole]

@@ -166,8 +166,7 @@ class Trainer:
         if progress.bad_in_a_row < self.recipe.train.max_bad_steps:
             return
         path = self.out / BAD_BATCH
-        tensors = {"x": batch.x, "mask": batch.mask, "position": batch.position, "step": batch.step}
-        write_checkpoint(path, tensors, {"format": "seqflow-batch", "after_steps": progress.step})
+        write_checkpoint(path, batch.tensors(), {"format": "seqflow-batch", "after_steps": progress.step})
         raise SeqflowError(
             f"{path}: {progress.bad_in_a_row} steps in a row, up to step {progress.step}, had a loss or "
             "gradient that is not finite; this is the last batch: look at the data, or train anew with a "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..classes import Classes
 from ..data.dataset import Windows
 from ..data.recording import Recording
 from ..data.split import split_recordings
@@ -25,6 +26,7 @@ class Material:
         fingerprint: hex digest of the contents and of their parting.
         channel_names: (C) names of the columns; () where channels have no names.
         rate: Hz; None for data without a clock.
+        classes: values of the model's conditions in the training recordings.
         step: quantisation step that all training recordings share, units of the data; None for no such step.
         left_out: recordings that cannot be used, and why.
     """
@@ -36,25 +38,28 @@ class Material:
     channel_names: tuple[str, ...] = ()
     rate: float | None = None
     step: float | None = None
+    classes: Classes = field(default_factory=Classes)
     left_out: Sequence[InputError] = field(default=())
 
 
 def load_material(recipe: Recipe) -> Material:
     """The data that a recipe names, parted by its rules. Raises what `split_recordings` does."""
     parts = split_recordings(recipe)
+    classes = Classes.of(recipe.model.condition, (recording.conditions for recording in parts.train))
     return Material(
-        train=train_windows(recipe, parts.train),
-        valid=held_back_windows(recipe, parts.valid),
+        train=train_windows(recipe, parts.train, classes),
+        valid=held_back_windows(recipe, parts.valid, classes),
         calibration=parts.calibration,
         fingerprint=parts.fingerprint,
         channel_names=parts.channel_names,
         rate=parts.rate,
         step=common_step(parts.train),
+        classes=classes,
         left_out=parts.skipped,
     )
 
 
-def train_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Windows:
+def train_windows(recipe: Recipe, recordings: Sequence[Recording], classes: Classes | None = None) -> Windows:
     """Windows to learn from, as the recipe cuts and augments them."""
     data = recipe.data
     return Windows(
@@ -65,10 +70,14 @@ def train_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Windows:
         augment=data.augment,
         seed=recipe.seed,
         cache_mb=data.cache_mb if data.cache else 0,
+        classes=classes,
+        dropout=recipe.train.condition_dropout,
     )
 
 
-def held_back_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Windows:
+def held_back_windows(
+    recipe: Recipe, recordings: Sequence[Recording], classes: Classes | None = None
+) -> Windows:
     """Windows to validate on: next to each other, unchanged."""
     data = recipe.data
     return Windows(
@@ -78,7 +87,19 @@ def held_back_windows(recipe: Recipe, recordings: Sequence[Recording]) -> Window
         short=data.short,
         seed=recipe.seed,
         cache_mb=data.cache_mb if data.cache else 0,
+        classes=classes,
     )
+
+
+def condition_fault(material: Material) -> str | None:
+    """A line on held-back recordings with values that no training recording has; None for none."""
+    held_back = [*material.valid.recordings, *material.calibration]
+    strange = [recording for recording in held_back if material.classes.unknown(recording.conditions)]
+    if not strange:
+        return None
+    first = material.classes.unknown(strange[0].conditions)[0]
+    count = f"{len(strange)} held-back recording{'s' * (len(strange) != 1)}"
+    return f"data.conditions: of {count} not all values are known; first: {strange[0].name}: {first}"
 
 
 def common_step(recordings: Sequence[Recording]) -> float | None:

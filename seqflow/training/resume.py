@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..classes import Classes
 from ..errors import UsageError
 from ..recipe import Recipe
 
@@ -50,6 +51,25 @@ def check_data(out: Path, begun: str, found: str, allow_change: bool) -> bool:
             "--allow-data-change to go on with what is there now"
         )
     return True
+
+
+def check_classes(out: Path, begun: dict[str, list[str]], found: dict[str, list[str]]) -> None:
+    """Raise UsageError where the conditions have other values now: weights belong to single values."""
+    for name in begun.keys() | found.keys():
+        before, now = begun.get(name, []), found.get(name, [])
+        if before != now:
+            gone = [value for value in before if value not in now]
+            new = [value for value in now if value not in before]
+            which = f"{gone[0]!r} is gone" if gone else f"{new[0]!r} is new"
+            raise UsageError(
+                f"{out}: data.conditions.{name}: its values have changed since the run was begun: {which}; "
+                "bring the data back, or choose another --out"
+            )
+
+
+def plain(classes: Classes) -> dict[str, list[str]]:
+    """Classes as JSON has them."""
+    return {name: list(values) for name, values in classes.values.items()}
 
 
 def _difference(

@@ -12,6 +12,7 @@ from torch.optim import AdamW
 from ..errors import CheckpointError, ResourceError
 from ..files import write_text
 from ..flow import Flow
+from ..lock import lock
 from ..model import BEST, LAST, Model, fill
 from ..recipe import Recipe, dump
 from ..runtime import choose_device, out_of_memory, repeatable, threads
@@ -22,12 +23,11 @@ from .events import Event, Finished, LeftOut, OnEvent, Started, Warned
 from .finish import finish
 from .folder import BOARD, LOG, RECIPE, find_state, finished_model
 from .initialize import initialize
-from .lock import lock
 from .log import Log
 from .loop import Trainer
-from .material import Material, calibration_fault, check_material, load_material
+from .material import Material, calibration_fault, check_material, condition_fault, load_material
 from .optimizer import make_optimizer, restore_optimizer
-from .resume import check_data, check_recipe
+from .resume import check_classes, check_data, check_recipe, plain
 from .state import Progress, State
 
 
@@ -95,6 +95,8 @@ def run(
         for error in data.left_out:
             emit(LeftOut(error.path, error.code, error.detail))
         check_material(recipe, data)
+        if state is not None:
+            check_classes(out, state.progress.conditions, plain(data.classes))
         changed = state is not None and check_data(
             out, state.progress.fingerprint, data.fingerprint, allow_data_change
         )
@@ -130,12 +132,14 @@ def _train(
     flow = new_flow(recipe, data)
     best: dict[str, Tensor] = {}
     if state is None:
-        progress = Progress(recipe.train.micro_batch or recipe.train.batch, count, data.fingerprint)
+        size = recipe.train.micro_batch or recipe.train.batch
+        progress = Progress(size, count, data.fingerprint, plain(data.classes))
         constant = initialize(flow.to(device), data.train, device)
         if constant:
             emit(Warned(_constant(constant, data)))
-        if fault := calibration_fault(recipe, data):
-            emit(Warned(fault))
+        for fault in (condition_fault(data), calibration_fault(recipe, data)):
+            if fault:
+                emit(Warned(fault))
         average = Average(flow, recipe.train.ema)
         optimizer = make_optimizer(flow, recipe.train)
     else:

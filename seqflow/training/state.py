@@ -6,7 +6,7 @@ Random numbers are functions of the seed and the step, so no generator's state b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Progress:
         micro_batch: windows in a pass.
         threads: CPU threads; another number would round otherwise.
         fingerprint: of the data.
+        conditions: values of the model's conditions, which its weights belong to.
         best: validation of the weights to keep; None before the first fit ones.
         without_gain: validations since then.
         bad, bad_in_a_row: steps skipped for a loss or gradient that is not finite.
@@ -40,6 +41,7 @@ class Progress:
     micro_batch: int
     threads: int
     fingerprint: str
+    conditions: dict[str, list[str]] = field(default_factory=dict)
     step: int = 0
     best: Validation | None = None
     without_gain: int = 0

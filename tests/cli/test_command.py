@@ -6,16 +6,19 @@ import errno
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from calls import Seqflow
 
-import seqflow_cli.main
 from seqflow.errors import InputError, ResourceError, SeqflowError, UsageError
-from seqflow_cli import check, console
+from seqflow_cli import check, console, outcome
 from seqflow_cli.main import run
 
-COMMANDS = ["train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo"]
+COMMANDS = [
+    *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo"),
+    "benchmark",
+]
 
 
 def test_alone_it_tells_what_to_do(seqflow: Seqflow) -> None:
@@ -97,6 +100,34 @@ def test_sigterm_ends_a_command_as_ctrl_c_does() -> None:
     assert (ended.returncode, ended.stderr) == (130, "seqflow: interrupted\n")
 
 
+def test_ctrl_c_while_modules_are_loaded_is_one_line() -> None:
+    code = (
+        "import sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "from seqflow_cli.main import run\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "raise SystemExit(run(['check', 'toy/sine']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "seqflow: interrupted\n")
+
+
+def test_the_entry_loads_nothing_itself() -> None:
+    code = "import sys; n = len(sys.modules); import seqflow_cli.main; print(len(sys.modules) - n)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert int(found.stdout) < 10
+
+
+@pytest.mark.parametrize(("words", "code"), [(["check", "no/such"], 2), (["check", "toy/sine"], 0)])
+def test_a_stderr_without_room_leaves_the_code_as_it_is(words: list[str], code: int) -> None:
+    command = [sys.executable, "-m", "seqflow_cli", *words]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, timeout=60)
+    assert ended.returncode == code
+
+
 @pytest.mark.parametrize("words", [["--debug", "check", "toy/sine"], ["check", "toy/sine", "--debug"]])
 def test_debug_adds_the_traceback(
     seqflow: Seqflow, monkeypatch: pytest.MonkeyPatch, words: list[str]
@@ -133,4 +164,4 @@ def test_every_code_is_in_the_docstring() -> None:
     text = " ".join((run.__doc__ or "").split())
     for code in (0, 1, 2, 3, 4, 5, 130, 141):
         assert f"{code} " in text
-    assert ResourceError.exit_code == seqflow_cli.main.RESOURCE
+    assert ResourceError.exit_code == outcome.RESOURCE

@@ -47,6 +47,13 @@ def test_tables_line_up_without_a_terminal(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "name     n\n[red]a   1\nbb\\n    22\n"
 
 
+def test_wide_characters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(["name", "値"], [["ポンプ", "1"], ["ab", "2"], ["e\u0301", "3"]], right=["値"])
+    assert capsys.readouterr().out == "name    値\nポンプ   1\nab       2\ne\u0301        3\n"
+    console.pairs([("値", "1"), ("abc", "2")])
+    assert capsys.readouterr().out == "値   1\nabc  2\n"
+
+
 def test_tables_without_rows(capsys: pytest.CaptureFixture[str]) -> None:
     console.table(["name", "n"], [])
     assert capsys.readouterr().out == "name  n\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -30,13 +31,16 @@ def test_make_then_inspect(seqflow: Seqflow, tmp_path: Path) -> None:
     result = seqflow("data", "make", "machine", "--out", out, *words)
     assert result.code == 0
     assert result.out.splitlines() == [
-        str(out / name) for name in ("machine-000.wav", "machine-001-noise.wav", "faults.jsonl")
+        str(out / name) for name in ("normal/machine-000.wav", "faulty/machine-001-noise.wav", "faults.jsonl")
     ]
+    again = seqflow("data", "make", "machine", "--out", out, *words)
+    assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
     shown = seqflow("data", "inspect", out)
     assert shown.code == 0
     rows = [line.split() for line in shown.out.splitlines()[1:]]
     assert [row[:4] for row in rows] == [
-        [str(out / name), "audio", "2", "16000"] for name in ("machine-000.wav", "machine-001-noise.wav")
+        [str(out / name), "audio", "2", "16000"]
+        for name in ("faulty/machine-001-noise.wav", "normal/machine-000.wav")
     ]
     assert [row["rate"] for row in seqflow("data", "inspect", out, "--json").json_lines] == [16000.0] * 2
 
@@ -148,6 +152,24 @@ def test_batch(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path
     again = seqflow("batch", trained, recordings, "--out", out, "--device", "cpu", "--json")
     assert again.json["reused"] == 3
     assert json.loads((out / "summary.json").read_text())["scored"] == 3
+
+
+def test_batch_of_a_manifest(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path) -> None:
+    for name in ("r0.wav", "r1.wav"):
+        shutil.copy(recordings / name, tmp_path)
+    words = ["batch", trained, tmp_path / "list.csv", "--out", tmp_path / "scores", "--device", "cpu"]
+    (tmp_path / "list.csv").write_text("path\nr0.wav\nnone.wav\nr1.wav\n")
+    result = seqflow(*words)
+    assert result.code == 3 and ": 3 recordings: 2 ok, 1 unreadable; " in result.out
+    (tmp_path / "list.csv").write_text("path\nr1.wav\n")
+    (tmp_path / "r0.wav").unlink()
+    result = seqflow(*words)
+    assert result.code == 0
+    assert "note: 1 result of inputs that are no longer there, in no table, in " in result.err
+    for text in ("name\nr1.wav\n", "path\n../r1.wav\n"):
+        (tmp_path / "list.csv").write_text(text)
+        result = seqflow(*words)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize(

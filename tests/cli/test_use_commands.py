@@ -152,6 +152,9 @@ def test_info(seqflow: Seqflow, trained: Path) -> None:
     assert rows["model"].startswith(str(trained / "best.safetensors"))
     assert rows["recipe"] == "toy/sine: Tones in noise, made up."
     assert rows["takes"] == "1 channel, 1000 Hz, no common step, multiples of 2"
+    names = [line[:20].split("  ")[0] for line in result.out.splitlines()]
+    assert len(set(names)) == len(names)
+    assert rows["steps"].startswith("6; the model is that of step ") and "trained" not in rows
     assert "blocks" in rows["calibration"] and "can be promised" in rows["alarms"]
 
 

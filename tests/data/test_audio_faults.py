@@ -334,3 +334,34 @@ def test_any_damage_ends_in_samples_or_a_named_error(
                     break
         except InputError as error:
             assert error.code
+
+
+@pytest.mark.parametrize("rate", [None, 16_000.0])
+@pytest.mark.parametrize(
+    ("dead", "line"),
+    [
+        ([1], "channel 1, mixed into the mean, holds one value"),
+        ([0, 2], "channels 0, 2, mixed into the mean, hold one value each"),
+        ([], ""),
+        ([0, 1, 2], ""),  # a constant recording, which has a name of its own
+    ],
+)
+def test_a_dead_channel_is_not_hidden_by_the_mean(
+    tmp_path: Path, dead: list[int], line: str, rate: float | None
+) -> None:
+    values = sound(3000, 3)
+    values[:, dead] = 0.25 if rate is None else 0.0
+    recording = one(write(tmp_path / "a.wav", values), channels="mono", rate=rate)
+    assert recording.status == "ok"
+    for _ in range(2):
+        joined(recording, 700)
+        assert (recording.status, recording.detail) == ("dead_channel" if line else "ok", line)
+
+
+def test_a_channel_that_moves_once_is_not_dead(tmp_path: Path) -> None:
+    values = sound(3000, 2)
+    values[:, 1] = 0.0
+    values[2999, 1] = 0.5
+    recording = one(write(tmp_path / "a.wav", values), channels="mono")
+    joined(recording, 700)
+    assert recording.status == "ok"

@@ -199,7 +199,7 @@ def test_continuous_data_have_step_zero() -> None:
     windows = Windows([ArrayRecording(np.ones(9)), ArrayRecording(np.ones(9), step=0.25)], window=9, hop=9)
     (batch,) = windows.in_order(2)
     assert batch.step.dtype == torch.float32 and batch.step.tolist() == [0.0, 0.25]
-    assert set(batch.context()) == {"position", "step"}
+    assert set(batch.context()) == {"position", "step", "span"}
 
 
 def test_shifted_windows_stay_in_their_part_and_padded_ones_where_they_are() -> None:
@@ -310,3 +310,10 @@ def test_a_million_recordings_need_no_list_of_windows() -> None:
     which, starts = windows.locate(np.array([0, 248, 249, 248_999_999]))
     assert which.tolist() == [0, 0, 1, 999_999] and starts.tolist() == [0, 992, 0, 992]
     assert len(windows.batch(10_000_000, 32)) == 32
+
+
+def test_windows_know_where_in_their_recording_they_lie() -> None:
+    windows = Windows([ArrayRecording(np.ones(16)), ArrayRecording(np.ones(8))], window=8, hop=4)
+    (batch,) = windows.in_order(9)
+    assert batch.span is not None
+    assert batch.span.tolist() == [[0.0, 0.5], [0.25, 0.75], [0.5, 1.0], [0.0, 1.0]]

@@ -105,6 +105,19 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
         find_files(audio(tmp_path / "closed"), errors.append)
 
 
+def test_a_folder_that_cannot_be_listed_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+
+    def refuse(path: str) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for path in (tmp_path / "closed", f"{tmp_path}/clos*/*.wav"):
+        errors: list[InputError] = []
+        assert expand([path], audio(tmp_path), errors.append) == []
+        assert [error.code for error in errors] == ["unreadable"]
+
+
 def test_a_root_that_is_a_link(tmp_path: Path) -> None:
     touch(tmp_path, "real/a.wav")
     (tmp_path / "link").symlink_to(tmp_path / "real")

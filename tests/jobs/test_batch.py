@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,14 @@ import pytest
 import soundfile
 from small import Array, noise, small_model
 
-from seqflow.errors import CheckpointError, InputError, UsageError
+from seqflow.errors import CheckpointError, UsageError
 from seqflow.jobs import batch
 from seqflow.jobs.batch import BatchSummary, FileDone, run_batch
+from seqflow.jobs.pool import Outcome
 from seqflow.jobs.score import score_paths
+from seqflow.lock import lock
 from seqflow.model import Model
 from seqflow.scoring import FileScore, read_scores
-from seqflow.training.lock import lock
 
 LONG = "n" * 250 + ".wav"
 
@@ -129,7 +131,7 @@ def test_what_is_done_is_not_done_again(model: Path, tmp_path: Path) -> None:
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"results/a.wav.json", "samples/a.wav.npy", "scores.csv", "scores.parquet"}
     # Another alarm rate decides anew, as another model does.
-    keys = {batch._key(path, alarm_rate=rate) for path in (model, Path(__file__)) for rate in (0.1, 0.2)}
+    keys = {batch.run_key(path, alarm_rate=rate) for path in (model, Path(__file__)) for rate in (0.1, 0.2)}
     assert len(keys) == 4
 
 
@@ -186,17 +188,66 @@ def test_manifests(model: Path, recordings: Path, tmp_path: Path) -> None:
         assert [row["name"] for row in read_scores(tmp_path / "scores.csv")] == ["-x.wav", "b/1.wav"]
         assert summary.exit_code == 0
         (recordings / "list.jsonl").write_text('{"path": "../secret.wav"}\n')
-        with pytest.raises(InputError, match="outside_root"):
+        with pytest.raises(UsageError, match=r"list\.jsonl:1: outside_root"):
+            run_batch(model, recordings / "list.jsonl", tmp_path)
+        (recordings / "list.jsonl").write_text('{"path": "b/1.wav"')
+        with pytest.raises(UsageError, match=r"list\.jsonl:1: corrupt: is no JSON"):
             run_batch(model, recordings / "list.jsonl", tmp_path)
     finally:
         (recordings / "list.jsonl").unlink()
+
+
+def test_what_a_manifest_names_in_vain_is_set_aside(model: Path, recordings: Path, tmp_path: Path) -> None:
+    rows = ["path", "b/1.wav", "no/such.wav", "a", "gone.wav", "-x.wav"]
+    (recordings / "list.csv").write_text("\n".join(rows) + "\n")
+    try:
+        summary = run_batch(model, recordings / "list.csv", tmp_path)
+        (recordings / "list.csv").write_text("path\nno/such.wav\n")
+        nothing = run_batch(model, recordings / "list.csv", tmp_path / "nothing")
+    finally:
+        (recordings / "list.csv").unlink()
+    assert (summary.inputs, summary.scored, summary.exit_code, nothing.exit_code) == (5, 2, 3, 4)
+    lines = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
+    assert [(line["name"], line["status"]) for line in lines] == [
+        ("a", "not_a_file"), ("gone.wav", "unreadable"), ("no/such.wav", "unreadable"),
+    ]  # fmt: skip
+    assert lines[2]["path"] == str(recordings / "no" / "such.wav")
+    assert lines[2]["detail"].startswith(
+        f"line 3 of {recordings / 'list.csv'}: there is no file 'no/such.wav'"
+    )
+
+
+def test_inputs_that_are_gone_leave_the_tables(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.wav", "d/b.wav", "c.wav"):
+        write(tmp_path / "in", name, 0.1 * noise(1, 900))
+    assert run_batch(model, tmp_path / "in", tmp_path / "out").stale == 0
+    (tmp_path / "in" / "a.wav").unlink()
+    (tmp_path / "in" / "d" / "b.wav").unlink()
+    asked: list[int] = []
+
+    def count(start: object, tasks: list[str], **keys: object) -> Iterator[Outcome]:
+        asked.append(len(tasks))
+        yield from ()
+
+    monkeypatch.setattr(batch, "run_tasks", count)
+    summary = run_batch(model, tmp_path / "in", tmp_path / "out")
+    assert asked == [0]  # no process is started where all is done
+    assert (summary.inputs, summary.reused, summary.stale) == (1, 1, 2)
+    assert [row["name"] for row in read_scores(tmp_path / "out" / "scores.csv")] == ["c.wav"]
+    assert (tmp_path / "out" / "results" / "d" / "b.wav.json").exists()
+    assert "stale" not in json.loads((tmp_path / "out" / "summary.json").read_text())
 
 
 def test_results_below_the_inputs_are_not_inputs(tmp_path: Path) -> None:
     config = small_model(recordings=0).recipe.data
     for name in ("a.wav", "out.wav", "out/results/b.wav"):
         write(tmp_path, name, 0.1 * noise(1, 100))
-    assert batch._find(tmp_path, config, tmp_path / "out") == (tmp_path, ["a.wav", "out.wav"], {})
+    assert batch._find(tmp_path, config, tmp_path / "out") == (
+        *(tmp_path, ["a.wav", "out.wav"], {}),
+        {},
+    )
     with pytest.raises(UsageError, match="choose another folder for the results"):
         batch._find(tmp_path, config, tmp_path)
 
@@ -207,7 +258,7 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(
     write(tmp_path / "in", "a.wav", 0.1 * noise(1, 900))
     work = batch._start(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
     contents = iter([("one",), ("two",)])
-    monkeypatch.setattr(batch, "_content", lambda path: next(contents))
+    monkeypatch.setattr(batch, "content_of", lambda path: next(contents))
     answer = work("in/a.wav")
     assert answer["rows"][0]["status"] == "changed" and not answer["stored"]
     assert not (tmp_path / "out").exists()

@@ -26,7 +26,9 @@ def test_sound_becomes_wav_and_faults_are_listed(tmp_path: Path) -> None:
         "machine-004-silence.wav",
     ]
     rows = [json.loads(line) for line in (tmp_path / "faults.jsonl").read_text().splitlines()]
-    assert [row["path"] for row in rows] == [path.name for path in made.faulty]
+    assert [tmp_path / row["path"] for row in rows] == list(made.faulty)
+    assert {path.parent for path in made.normal} == {tmp_path / "normal"}
+    assert {path.parent for path in made.faulty} == {tmp_path / "faulty"}
     values, rate = soundfile.read(made.faulty[0])
     start, end = (round(rows[0][key] * rate) for key in ("start", "end"))
     assert start < end and not values[start:end].any()
@@ -56,8 +58,19 @@ def test_sensors_become_tables_and_all_faults_take_turns(tmp_path: Path) -> None
 def test_same_arguments_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
         make_files("machine", tmp_path / name, recordings=1, seconds=0.5, faulty=2, seed=3)
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    made = {path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*")}
+    assert len(made) == 4
+    for path in made:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+
+
+def test_files_of_another_run_never_stay_among_these(tmp_path: Path) -> None:
+    make_files("sine", tmp_path / "out", recordings=3, seconds=1.0)
+    with pytest.raises(UsageError, match=f"^{tmp_path}/out: holds files already; choose another"):
+        make_files("sine", tmp_path / "out", recordings=1, seconds=1.0)
+    assert len(list((tmp_path / "out" / "normal").iterdir())) == 3
+    (tmp_path / "empty").mkdir()
+    assert make_files("sine", tmp_path / "empty", recordings=1, seconds=1.0).normal
 
 
 @pytest.mark.parametrize(

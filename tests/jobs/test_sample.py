@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from toys import toy_model
 
 from seqflow.errors import ResourceError, UsageError
+from seqflow.jobs import room
 from seqflow.jobs.sample import file_form, sequence_length, write_samples
 from seqflow.model import Model
 
@@ -173,3 +175,22 @@ def test_a_file_in_the_way_of_the_folder(machine: Model, tmp_path: Path) -> None
     (tmp_path / "out").write_text("")
     with pytest.raises(ResourceError):
         write_samples(machine, tmp_path / "out")
+
+
+def test_what_has_no_room_is_refused_before_any_work(
+    machine: Model, sensor: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in (machine, sensor):
+        with pytest.raises(ResourceError, match=r"samples: 1000000000000 of length .* take at least .*"):
+            write_samples(model, tmp_path / "out", n=10**12)
+        with pytest.raises(ResourceError, match="of memory, this machine has"):
+            write_samples(model, tmp_path / "out", n=1, length=10**14)
+    monkeypatch.setattr(room, "memory", lambda: 1 << 80)
+    with pytest.raises(ResourceError, match=r"out: 1000000000000 sequences of 64 samples take about .* TiB"):
+        write_samples(machine, tmp_path / "out", n=10**12, length=64)
+    assert not list(tmp_path.iterdir())
+    disk = os.statvfs(tmp_path)
+    free = disk.f_bavail * disk.f_frsize
+    room.check_disk(tmp_path, 1, free // 2, "files")
+    with pytest.raises(ResourceError, match="1 files take about"):
+        room.check_disk(tmp_path, 1, free + (1 << 40), "files")

@@ -11,8 +11,9 @@ import scipy.io
 import soundfile
 from small import Array, noise, recording, small_model
 
-from seqflow.errors import InputError, UsageError
-from seqflow.jobs.score import exit_code, output_path, ranked, score, score_paths
+from seqflow.data.inspect import inspect
+from seqflow.errors import InputError, ResourceError, UsageError
+from seqflow.jobs.score import _without_memory, exit_code, output_path, ranked, score, score_paths
 from seqflow.model import Model
 from seqflow.scoring import FileScore, read_scores, score_recording
 
@@ -182,6 +183,40 @@ def test_settings_that_cannot_be(model: Model, folder: Path) -> None:
     found = score_paths(bare, [folder])
     assert found[0].nll is not None and found[0].score is None
     assert ranked(found)[0] == 2
+
+
+def test_advice_is_for_who_has_a_model_and_no_recipe(model: Model, folder: Path, tmp_path: Path) -> None:
+    refusing = model.recipe.data.model_copy(update={"resample": "refuse"})
+    strict = replace(model, recipe=model.recipe.model_copy(update={"data": refusing}))
+    soundfile.write(tmp_path / "fast.wav", 0.1 * noise(1, 900)[0], 16000)
+    (found,) = score_paths(strict, [tmp_path / "fast.wav"])
+    assert found.status == "wrong_rate" and found.detail == (
+        "is at 16000 Hz, not 8000 Hz; resample it, or set data.resample: soxr in the recipe, and train a "
+        "model with it"
+    )
+    with pytest.raises(InputError, match="and train a model with it"):
+        score(strict, tmp_path / "fast.wav")
+    soundfile.write(tmp_path / "two.wav", 0.1 * noise(1, 900, 2).T, 8000)
+    (found,) = score_paths(model, [tmp_path / "two.wav"])
+    assert found.status == "wrong_channels" and "train a model with other data.channels" in found.detail
+    with pytest.raises(
+        UsageError, match=r"ask for at least that \(--alarm-rate\), or take a model calibrated"
+    ):
+        score_paths(model, [folder], alarm_rate=0.01)
+    full = _without_memory(MemoryError(), "x.wav", model.recipe.score)
+    assert isinstance(full, ResourceError) and "choose another --device, or train a model" in str(full)
+
+
+def test_a_dead_channel_below_a_mean_is_named(model: Model, tmp_path: Path) -> None:
+    data = model.recipe.data.model_copy(update={"channels": "mono"})
+    mono = replace(model, recipe=model.recipe.model_copy(update={"data": data}))
+    values = np.stack([0.2 * noise(1, 900)[0], np.zeros(900)], 1)
+    soundfile.write(tmp_path / "a.wav", values, 8000)
+    line = "channel 1, mixed into the mean, holds one value"
+    (found,) = score_paths(mono, [tmp_path / "a.wav"])
+    assert (found.status, found.detail, found.scored) == ("dead_channel", f"dead_channel: {line}", True)
+    seen = inspect(tmp_path / "a.wav", data)
+    assert (seen.status, seen.detail) == ("dead_channel", line)
 
 
 def test_nothing_there(model: Model, tmp_path: Path) -> None:

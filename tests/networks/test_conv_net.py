@@ -50,6 +50,46 @@ def test_it_starts_at_zero_and_may_do_without_everything() -> None:
     assert pointwise.abs().max() == 0
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_condition_scales_and_shifts_every_block_and_moves_the_parameters(gated: bool) -> None:
+    net = randomized(gated=gated, condition_size=3)
+    assert net.modulate is not None and net.offset is not None and net.skip is not None
+    x = torch.randn(2, 2, 31, dtype=torch.float64)
+    condition = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    pointwise, pooled = net(x, condition)
+    levels = net._levels(x)
+    features = torch.cat([x, *levels], 1)
+    h = net.enter(features)
+    films = net.modulate(condition).unsqueeze(-1).chunk(2, dim=1)
+    for block, mix, film in zip(net.blocks, net.mixes, films, strict=True):
+        scale, shift = film.chunk(2, dim=1)
+        inner = block(h) * (1.0 + scale) + shift
+        a, b = inner.chunk(2, 1) if gated else (inner, torch.full((), torch.inf))
+        h = h + mix(F.silu(a) * torch.sigmoid(b))
+    offset = net.offset(condition)
+    expected = net.head(F.silu(h)) + net.skip(features) + offset[:, :3, None]
+    assert (expected - pointwise).abs().max() < 1e-12
+    # Zeros are the network without a condition.
+    plain, plain_pooled = net(x)
+    assert torch.equal(plain[1], pointwise[1]) and torch.equal(plain_pooled[1], pooled[1])
+    assert (plain[0] - pointwise[0]).abs().max() > 0.1 and (plain_pooled[0] - pooled[0]).abs().max() > 0.1
+
+
+def test_a_condition_has_no_effect_before_training_and_a_gradient_from_the_first_step() -> None:
+    for layers in (0, 2):
+        net = ConvConditioner(1, 2, 1, layers=layers, condition_size=3)
+        pointwise, pooled = net(torch.randn(4, 1, 8), torch.eye(3)[[0, 1, 2, 0]])
+        assert pointwise.abs().max() == 0 and pooled.abs().max() == 0
+        assert net.offset is not None
+        (pointwise.sum() + pooled.sum()).backward()
+        assert net.offset.weight.grad is not None and bool((net.offset.weight.grad != 0).all())
+
+
+def test_a_condition_that_it_was_not_made_for() -> None:
+    with pytest.raises(ValueError, match="takes no condition"):
+        ConvConditioner(1, 1)(torch.zeros(1, 1, 8), torch.zeros(1, 2))
+
+
 def test_the_normalized_copy_shows_the_shape_of_a_quiet_signal() -> None:
     net = ConvConditioner(1, 1, level_scales=(1, 17), normalized=True)
     x = torch.sin(0.7 * torch.arange(200.0)).view(1, 1, -1)

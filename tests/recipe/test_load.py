@@ -75,6 +75,66 @@ def test_a_fault_has_its_place_and_a_way_out(line: str, place: str, what: str) -
     assert found[0].startswith(f"r.yaml:{place}") and what in found[0]
 
 
+CONDITIONED = """name: test/conditioned
+data:
+  kind: audio
+  root: in
+  window: 64
+  conditions:
+    digit: {path: '(\\d)_'}
+    speaker: {sidecar: speaker}
+model:
+  condition: [digit]
+  layers:
+    - {kind: squeeze, factor: 2}
+    - {kind: affine_coupling}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ("(\\d)_", "(\\d", "7:19: data.conditions.digit.path: '(\\\\d': is not a regular expression"),
+        (
+            "(\\d)_",
+            "\\d",
+            "7:19: data.conditions.digit.path: '\\\\d': must have one group in ( ), which is the value",
+        ),
+        ("path: '(\\d)_'", "", "7:12: data.conditions.digit.path: is missing: give path, column or sidecar"),
+        (
+            "path: '(\\d)_'",
+            "column: d",
+            "7:21: data.conditions.digit.column: 'd': has a meaning only with data.man",
+        ),
+        (
+            "sidecar: speaker",
+            "sidcar: x",
+            "8:15: data.conditions.speaker.sidcar: 'x': unknown key; nearest valid key",
+        ),
+        (
+            "sidecar: speaker",
+            "sidecar: x, column: y",
+            "8:24: data.conditions.speaker.sidecar: 'x': and column",
+        ),
+        ("    digit:", "    a digit:", "7:5: data.conditions.a digit: is no name: use letters, digits and _"),
+        ("[digit]", "[digt]", "10:15: model.condition.0: 'digt': is not in data.conditions; nearest 'digit'"),
+        ("[digit]", "[load]", "is not in data.conditions; there are digit, speaker"),
+        ("[digit]", "[digit, digit]", "10:22: model.condition.1: 'digit': is there twice"),
+        (
+            "    - {kind: affine_coupling}\n",
+            "",
+            "10:3: model.condition: ['digit']: needs a coupling among the layers",
+        ),
+        ("kind: audio\n  root: in", "kind: synthetic\n  generator: sine", "must come from the path"),
+    ],
+)
+def test_conditions_have_their_faults_named(before: str, after: str, what: str) -> None:
+    recipe = parse(CONDITIONED)
+    assert recipe.data.conditions["digit"].path == r"(\d)_" and recipe.model.condition == ("digit",)
+    found = problems(CONDITIONED.replace(before, after))
+    assert any(line.startswith("r.yaml:") and what in line for line in found), found
+
+
 def test_faults_come_all_at_once_in_the_order_of_the_file() -> None:
     text = MINIMAL.replace("window: 64", "window: 1").replace("factor: 2", "factr: 2")
     found = problems(text + "train: {steps: 0}\nscor: {}\n")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from seqflow.build import build_flow
+from seqflow.classes import Classes
 from seqflow.errors import RecipeError
 from seqflow.recipe import (
     Recipe,
@@ -34,7 +35,8 @@ def test_it_builds_and_gives_a_density(name: str) -> None:
     recipe = load(name)
     assert recipe.name == name
     channels = CHANNELS.get(name, 1)
-    flow = build_flow(recipe, channels, rate=100.0).eval()
+    classes = Classes(dict.fromkeys(recipe.model.condition, ("a", "b")))
+    flow = build_flow(recipe, channels, rate=100.0, classes=classes).eval()
     x = torch.randn(2, channels, recipe.data.window, generator=torch.Generator().manual_seed(0))
     context = {"step": torch.tensor([0.0, 1 / 128]), "position": torch.tensor([0, 5])}
     flow.initialize(x, context)

@@ -114,7 +114,7 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
         UsageError, match=r"0\.01 is below the smallest attainable rate 0\.05 with 19 calibration rec"
     ):
         check_rate(0.01, 19)
-    with pytest.raises(UsageError, match="calibrate with 99 blocks or more"):
+    with pytest.raises(UsageError, match="calibrated with 99 blocks or more"):
         check_rate(0.01, 19, "block")
     for rate in (0.0, 1.0, float("nan")):
         with pytest.raises(UsageError, match="must lie between 0 and 1"):

@@ -51,3 +51,26 @@ def test_every_window_belongs_to_a_full_block_where_there_are_enough(
     np.testing.assert_allclose(found.terms, pooled(rows[slice(*blocks[worst])]))
     ranks = [round(fused.p_value * 31) - 1 for fused in expected]
     assert found.p_value == simes(np.bincount(ranks, minlength=31))
+
+
+def test_a_block_beyond_all_that_cannot_alarm_is_told() -> None:
+    """Simes asks for p = 8/31 from one block in eight, and 8/(2 * 31) from two."""
+    rows = np.zeros((24, 2))
+    rows[4] = 100.0
+    judge = Judge(BLOCKS)
+    judge.add(rows)
+    found = judge.judgement()
+    assert (found.units, found.beyond, found.p_value) == (8, 1, pytest.approx(8 / 31))
+    line = found.unpromised(0.1, 30)
+    assert line == (
+        "beyond every calibration block, but 30 blocks cannot promise the alarm rate 0.1 for a recording of "
+        "8 blocks, 79 could"
+    )
+    assert not found.unpromised(0.3, 30)  # an alarm
+    rows[14] = 100.0
+    judge = Judge(BLOCKS)
+    judge.add(rows)
+    assert judge.judgement().unpromised(0.1, 30).endswith("39 could")
+    calm = Judge(BLOCKS)
+    calm.add(np.zeros((24, 2)))
+    assert calm.judgement().beyond == 0 and not calm.judgement().unpromised(0.001, 30)

@@ -140,6 +140,23 @@ def test_a_spliced_anomaly_is_found_and_located(flow: Flow, unit: str, begin: in
     assert found.alarm or (unit == "block" and length == 16)  # a single bad block of very many says little
 
 
+def test_a_short_fault_in_a_long_recording_leads_and_says_why_it_cannot_alarm(flow: Flow) -> None:
+    held = [recording(noise(i, 4000)) for i in range(2)]
+    by_blocks = calibrate(flow, held, CONFIG, window=WINDOW, unit="block")
+    long = noise(80, 20_000)
+    calm = score_recording(flow, recording(long), CONFIG, by_blocks)
+    long[:, 9000:9040] *= 30.0
+    found = score_recording(flow, recording(long), CONFIG, by_blocks)
+    assert found.alarm is False and found.score is not None and calm.score is not None
+    assert found.score > 2 * calm.score and found.status == "ok"
+    assert found.worst_start is not None and abs(found.worst_start - 9000) < 2 * WINDOW
+    assert found.detail.startswith(f"beyond every calibration block, but {len(by_blocks)} blocks cannot")
+    assert found.row()["detail"] == found.detail and found.detail.endswith(" could")
+    # One recording of the length of a block is as good as the calibration.
+    short = score_recording(flow, recording(long[:, 8980:9060]), CONFIG, by_blocks)
+    assert short.alarm is True and not short.detail
+
+
 def test_times_are_seconds_from_the_beginning_of_the_whole_recording(calibration: Calibration) -> None:
     timed, values = small_flow(rate=100.0), spliced(5, 1200, 80)
     whole = recording(values, rate=100.0, step=0.01)

@@ -20,6 +20,7 @@ from seqflow.data.dataset import Windows
 from seqflow.data.recording import ArrayRecording
 from seqflow.errors import InputError, ResourceError, SeqflowError, UsageError
 from seqflow.flow import Flow
+from seqflow.lock import lock
 from seqflow.model import Model
 from seqflow.objective import Loss
 from seqflow.recipe import Recipe, load
@@ -75,6 +76,17 @@ def test_a_training_learns_and_leaves_a_model(tmp_path: Path) -> None:
         "started", "validated", "validated", "validated", "validated", "calibrated", "finished",
     ]  # fmt: skip
     assert [line["step"] for line in log if line["event"] == "step"] == list(range(2, 61, 2))
+
+
+def test_a_training_that_fails_before_its_first_step_leaves_nothing(tmp_path: Path) -> None:
+    def material(recipe: Recipe) -> Material:
+        raise InputError("x.wav", "silent", "no sound")
+
+    with pytest.raises(InputError):
+        train_small(tmp_path / "runs" / "a", material=material)
+    assert not list(tmp_path.iterdir())
+    with lock(tmp_path / "b"), pytest.raises(UsageError, match="in use by another run"):
+        train_small(tmp_path / "b")
 
 
 def test_equal_trainings_give_equal_bits_and_leave_torch_as_it_was(tmp_path: Path) -> None:

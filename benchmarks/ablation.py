@@ -1,0 +1,206 @@
+"""The parts of audio/fsdd, each left out or exchanged, on the same windows at equal steps, several seeds.
+
+    python benchmarks/ablation.py --data PATH [--steps 800] [--seeds 3] [--only NAME ...] --out FOLDER
+
+Writes every variant as a recipe into FOLDER/recipes, trains it there (a finished one is not trained again),
+and the table over seeds to benchmarks/results/ablation.{json,md}. Differences are paired by seed and window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from seqflow.jobs.benchmark_density import benchmark_density
+from seqflow.jobs.machine import machine
+from seqflow.recipe import find
+
+Layers = list[dict[str, Any]]
+Model = dict[str, Any]
+
+
+def couplings(model: Model) -> Iterator[dict[str, Any]]:
+    """Every convolutional coupling, at any depth."""
+
+    def walk(layers: Layers) -> Iterator[dict[str, Any]]:
+        for layer in layers:
+            if layer["kind"] == "conv_coupling":
+                yield layer
+            for inner in layer.get("levels", [layer["layers"]] if "layers" in layer else []):
+                yield from walk(inner)
+
+    yield from walk(model["layers"])
+
+
+def every(**changes: Any) -> Callable[[Model], None]:
+    """Change keys of all couplings."""
+
+    def apply(model: Model) -> None:
+        for coupling in couplings(model):
+            coupling.update(changes)
+
+    return apply
+
+
+def networks(**changes: Any) -> Callable[[Model], None]:
+    """Change keys of all conditioners."""
+
+    def apply(model: Model) -> None:
+        for coupling in couplings(model):
+            coupling["conditioner"].update(changes)
+
+    return apply
+
+
+def layer(model: Model, kind: str) -> dict[str, Any]:
+    """The first layer of a kind, at the top."""
+    return next(one for one in model["layers"] if one["kind"] == kind)
+
+
+def without(kind: str) -> Callable[[Model], None]:
+    """Leave out a layer."""
+    return lambda model: model["layers"].remove(layer(model, kind))
+
+
+def change(kind: str, **changes: Any) -> Callable[[Model], None]:
+    """Change keys of a layer."""
+    return lambda model: layer(model, kind).update(changes)
+
+
+def base(**config: Any) -> Callable[[Model], None]:
+    """Another density of the noise."""
+    return lambda model: model.update(base=config)
+
+
+def flat(model: Model) -> None:
+    """Eight couplings at one resolution, about the work of twelve at three."""
+    index = [one["kind"] for one in model["layers"]].index("multi_scale")
+    first = model["layers"][index]["levels"][0]
+    repeat = copy.deepcopy(first[1])
+    repeat["times"] = 4
+    model["layers"][index : index + 1] = [copy.deepcopy(first[0]), repeat]
+    layer(model, "level_pyramid").pop("groups")
+    layer(model, "level_pyramid")["block"] = 64
+
+
+def static(kind: str) -> Callable[[Model], None]:
+    """Static convolutions at the head of every level."""
+
+    def apply(model: Model) -> None:
+        for level in layer(model, "multi_scale")["levels"]:
+            level.insert(1, {"kind": kind, "taps": 32})
+
+    return apply
+
+
+VARIANTS: dict[str, Callable[[Model], None]] = {
+    "all": lambda model: None,
+    "no adaptive kernel": every(conv=False),
+    "no local filter": every(local_taps=0),
+    "neither of the two": every(conv=False, local_taps=0),
+    "adaptive kernel: symmetric": every(boundary="symmetric"),
+    "adaptive kernel: causal": every(boundary="causal"),
+    "no level pyramid": without("level_pyramid"),
+    "levels by channel": lambda model: layer(model, "level_pyramid").pop("groups"),
+    "one resolution": flat,
+    "no whitening": without("whitening"),
+    "whitening: circular": change("whitening", boundary="circular"),
+    "whitening: causal": change("whitening", boundary="causal"),
+    "static convolutions: circular": static("circular_conv"),
+    "static convolutions: symmetric": static("symmetric_conv"),
+    "no normalised copy": networks(normalized=False),
+    "no level features": networks(level_scales=[], normalized=False),
+    "no linear skip": networks(skip_kernel=0),
+    "gated networks": networks(gated=True),
+    "gate: S-Log": every(gate="slog"),
+    "gate: piecewise": every(gate="piecewise"),
+    "noise: Student-t": base(kind="student_t"),
+    "noise: mixture": base(kind="mixture"),
+}
+
+
+def write_recipes(folder: Path, names: list[str], steps: int, seeds: int) -> dict[Path, tuple[str, int]]:
+    """A recipe file for every variant and seed."""
+    yaml = YAML()
+    yaml.width = 1 << 16
+    start = YAML(typ="safe").load(find("audio/fsdd").read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for seed in range(seeds):
+        for name in names:
+            recipe = copy.deepcopy(start)
+            VARIANTS[name](recipe["model"])
+            slug = "".join(c if c.isalnum() else "-" for c in name).strip("-").lower()
+            recipe |= {"name": f"ablation/{slug}-{seed}", "description": name, "seed": seed}
+            recipe["train"] |= {"steps": steps, "validate_every": steps}
+            path = folder / f"{slug}-{seed}.yaml"
+            with path.open("w") as file:
+                yaml.dump(recipe, file)
+            found[path] = (name, seed)
+    return found
+
+
+def main() -> None:
+    """Train, measure, print and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of digit_speaker_take.wav files")
+    parser.add_argument("--out", type=Path, required=True, help="folder for recipes and runs")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="besides `all`")
+    given = parser.parse_args()
+    names = list(VARIANTS) if given.only is None else ["all", *(n for n in given.only if n != "all")]
+    recipes = write_recipes(given.out / "recipes", names, given.steps, given.seeds)
+    result = benchmark_density(
+        [str(path) for path in recipes],
+        given.out,
+        overrides=[f"data.root={given.data}"],
+        on_progress=lambda what, event: print(what, flush=True) if event is None else None,
+    )
+    flows = [row for row in result.rows if row.kind == "flow"]
+    bits: dict[str, list[float]] = {name: [] for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for row, (name, _) in zip(flows, recipes.values(), strict=True):
+        assert row.value is not None
+        bits[name].append(row.value)
+        seconds[name].append(row.cpu_seconds or float("nan"))
+    table = [
+        {
+            "variant": name,
+            "bits": bits[name],
+            "difference": (np.array(bits[name]) - np.array(bits["all"])).tolist(),
+            "cpu_seconds": seconds[name],
+        }
+        for name in names
+    ]
+    results = Path(__file__).parent / "results"
+    facts = {"machine": machine(), "steps": given.steps, "windows": result.windows, "unit": result.unit}
+    (results / "ablation.json").write_text(json.dumps({**facts, "rows": table}, indent=1) + "\n")
+    lines = [
+        f"audio/fsdd, {given.steps} steps, {given.seeds} seed(s), {result.windows} held-out windows",
+        "",
+        "| variant | bits per sample, by seed | difference, mean (least to most) | CPU seconds |",
+        "|---|---|---|---|",
+    ]
+    for line in table:
+        d = np.array(line["difference"])
+        shown = ", ".join(f"{b:.3f}" for b in line["bits"])
+        lines.append(
+            f"| {line['variant']} | {shown} | {d.mean():+.3f} ({d.min():+.3f} to {d.max():+.3f}) | "
+            f"{np.mean(line['cpu_seconds']):.0f} |"
+        )
+    (results / "ablation.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,7 @@ from .bijections import (
     Whitening,
     coupling_sizes,
 )
+from .bijections.level_pyramid import halvings_of
 from .classes import Classes
 from .distributions import Base, Laplace, Mixture, Normal, StudentT
 from .errors import RecipeError
@@ -94,6 +95,7 @@ def build_flow(
         bijection, latent = build_bijection(
             recipe.model.layers,
             channels,
+            window=recipe.data.window,
             autocast=autocast,
             condition_size=classes.size,
             clock=recipe.model.clock,
@@ -113,6 +115,7 @@ def build_bijection(
     layers: Sequence[LayerConfig],
     channels: int,
     *,
+    window: int,
     autocast: torch.dtype | None = None,
     condition_size: int = 0,
     clock: int = 0,
@@ -120,11 +123,14 @@ def build_bijection(
 ) -> tuple[Bijection, int]:
     """The chain of layers for C channels, and the number of channels behind it.
 
-    `autocast` is the dtype that conditioner networks compute in, None for that of the data. `condition_size`
-    is the width K of the context's `condition`, 0 for none; `recompute` is that of the chains. Raises
-    RecipeError naming the layer that does not fit.
+    `window` is the length of training windows, samples; `autocast` the dtype that conditioner networks
+    compute in, None for that of the data; `condition_size` the width K of the context's `condition`, 0 for
+    none; `clock` the harmonics that tell the place; `recompute` that of the chains. Raises RecipeError naming
+    the layer that does not fit.
     """
-    return _Builder(autocast, condition_size, clock, recompute).chain(layers, channels, "model.layers")
+    return _Builder(window, autocast, condition_size, clock, recompute).chain(
+        layers, channels, "model.layers"
+    )
 
 
 def build_base(config: BaseConfig, channels: int) -> Base:
@@ -169,11 +175,17 @@ def build_conditioner(
 
 
 class _Builder:
-    """Goes through the layers once, in order; knows which half a coupling should change next."""
+    """Goes through the layers once, in order; knows the steps of a window there, and which half is next."""
 
     def __init__(
-        self, autocast: torch.dtype | None, condition_size: int, clock: int, recompute: float | None = None
+        self,
+        window: int,
+        autocast: torch.dtype | None,
+        condition_size: int,
+        clock: int,
+        recompute: float | None,
     ) -> None:
+        self.length = window
         self.autocast = autocast
         self.condition_size = condition_size
         self.clock = clock
@@ -228,6 +240,7 @@ class _Builder:
             case LevelPyramidConfig():
                 return self.level_pyramid(config, channels), channels
             case SqueezeConfig():
+                self.length //= config.factor
                 return Squeeze(config.factor), channels * config.factor
             case MultiScaleConfig():
                 return self.multi_scale(config, channels, path)
@@ -248,6 +261,7 @@ class _Builder:
         return LevelPyramid(
             channels,
             config.block,
+            halvings=max(1, halvings_of(self.length, config.block or self.length or 1)),
             groups=config.groups,
             hidden=config.hidden,
             knots=config.knots,

@@ -15,8 +15,6 @@ from .base import Bijection, Context
 from .coupling import bounded
 from .gate import GateFunction
 
-# Halvings with parameters of their own; a longer sequence of blocks uses the last ones again.
-_STAGES = 12
 # Bound on what the network adds to log sigma: what it doubles and doubles again runs away.
 _WIDEN = 0.7
 # Least deviation of a level, nepers, and least temperature.
@@ -44,6 +42,8 @@ class LevelPyramid(Bijection):
     Args:
         channels: C.
         block: steps of a block; None for one block that spans the window.
+        halvings: those with parameters of their own, as many as a training window
+            has: see `halvings_of`. Where a longer sequence has more, the coarser ones take the last again.
         groups: numbers of neighbouring channels that share their levels, which add up to C, as those that a
             squeeze made of one; None for a level of its own for every channel.
         hidden: width of the network over the levels.
@@ -60,6 +60,7 @@ class LevelPyramid(Bijection):
         channels: int,
         block: int | None = None,
         *,
+        halvings: int = 8,
         groups: Sequence[int] | None = None,
         hidden: int = 16,
         knots: int = 9,
@@ -68,10 +69,8 @@ class LevelPyramid(Bijection):
         clock: int = 0,
     ) -> None:
         super().__init__()
-        if min(channels, 1 if block is None else block, hidden) < 1:
-            raise ValueError(
-                f"channels, block and hidden must be positive, got {channels}, {block}, {hidden}"
-            )
+        if min(channels, 1 if block is None else block, halvings, hidden) < 1:
+            raise ValueError(f"sizes must be positive, got {channels}, {block}, {halvings}, {hidden}")
         sizes = [1] * channels if groups is None else list(groups)
         if min(sizes, default=0) < 1 or sum(sizes) != channels:
             raise ValueError(f"the groups {sizes} do not share out {channels} channels")
@@ -88,7 +87,7 @@ class LevelPyramid(Bijection):
         if block is None:
             return
         # For each halving: weights of the neighbours before and after, offset, log sigma.
-        self.linear = nn.Parameter(torch.zeros(_STAGES, count, 2 * count + 2))
+        self.linear = nn.Parameter(torch.zeros(halvings, count, 2 * count + 2))
         self.enter = nn.Conv1d(count + 1 + 2 * clock, hidden, 5)
         self.mix = nn.Conv1d(hidden, hidden, 3, padding=1)
         self.head = _zero(nn.Conv1d(hidden, count * self.count, 2))
@@ -119,7 +118,7 @@ class LevelPyramid(Bijection):
         while levels.shape[-1] > 1:
             kept, odd = levels[..., ::2], levels[..., 1::2]
             weight, deviation = _fit(_neighbours(kept, odd.shape[-1]), odd)
-            if stage < _STAGES:
+            if stage < len(self.linear):
                 start = torch.cat((weight, torch.maximum(deviation, least).log().unsqueeze(1)), 1)
                 self.linear[stage:] = start.to(self.linear)
             levels, stage = kept, stage + 1
@@ -191,9 +190,10 @@ class LevelPyramid(Bijection):
 
     def _odd(self, kept: Tensor, stage: int, count: int, told: _Told) -> tuple[Tensor, Tensor, Tensor]:
         """mu, log sigma (B, G, count) and raw gates (B, G, count, K) of the blocks between the kept ones."""
-        weight = self.linear[min(stage, _STAGES - 1)].to(kept.dtype)
+        stage = min(stage, len(self.linear) - 1)
+        weight = self.linear[stage].to(kept.dtype)
         mu = torch.einsum("cf,bfm->bcm", weight[:, :-1], _neighbours(kept, count))
-        h = torch.cat((kept, torch.full_like(kept[:, :1], stage / _STAGES)), 1)
+        h = torch.cat((kept, torch.full_like(kept[:, :1], stage / len(self.linear))), 1)
         if self.clock:
             h = torch.cat((h, clock_waves(told.span, self.clock, kept)), 1)
         h = self.enter(F.pad(h, (2, 3), mode="replicate"))
@@ -236,6 +236,11 @@ class LevelPyramid(Bijection):
     def _spread(self, blocks: Tensor, length: int) -> Tensor:
         """A value for each block (..., L) to each of its steps (..., T)."""
         return blocks.repeat_interleave(self._size(length), -1)[..., :length]
+
+
+def halvings_of(length: int, block: int) -> int:
+    """How often the blocks of a sequence are halved until one is left."""
+    return (-(-length // block) - 1).bit_length()
 
 
 @dataclass(frozen=True)

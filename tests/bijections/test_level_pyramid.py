@@ -10,6 +10,7 @@ import torch
 from scipy import special, stats
 
 from seqflow.bijections import LevelPyramid
+from seqflow.bijections.level_pyramid import halvings_of
 
 
 def levels_of(x: torch.Tensor, block: int) -> torch.Tensor:
@@ -132,6 +133,36 @@ def test_an_unknown_condition_is_zeros() -> None:
     untold, _ = pyramid(x)
     assert torch.allclose(told[0], untold[0])
     assert not torch.allclose(told[1:], untold[1:])
+
+
+def test_long_sequences_go_on_as_they_were_trained() -> None:
+    """Halvings beyond those of a training window are as the coarsest of them, and stay as loud."""
+    x = loud_and_quiet(512, 128, 16)
+    pyramid = LevelPyramid(1, 16, halvings=halvings_of(128, 16)).double()
+    pyramid.initialize(x)
+    with torch.no_grad():
+        # Training moves what windows reach.
+        pyramid.linear[:, :, -2] += 0.2
+        pyramid.top[:, 0] += 0.5
+        window = levels_of(pyramid.inverse(torch.randn(512, 1, 128, dtype=torch.float64))[0], 16)
+        long = levels_of(pyramid.inverse(torch.randn(64, 1, 2048, dtype=torch.float64))[0], 16)
+    assert len(pyramid.linear) == 3
+    assert long.median() == pytest.approx(window.median().item(), abs=0.5)
+    assert 0.5 < long.std() / window.std() < 1.5
+
+
+def test_halvings_of_blocks() -> None:
+    assert [halvings_of(length, 4) for length in (1, 4, 5, 8, 9, 16, 17, 32, 33)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+        4,
+    ]
 
 
 def test_refuses_what_does_not_fit() -> None:

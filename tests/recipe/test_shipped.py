@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seqflow.bijections import LevelPyramid
 from seqflow.build import build_flow
 from seqflow.classes import Classes
 from seqflow.errors import RecipeError
@@ -104,3 +105,12 @@ def test_an_unknown_name() -> None:
             find(near)
     with pytest.raises(RecipeError, match="known: audio/fsdd"):
         find("qqqq")
+
+
+@pytest.mark.parametrize("overrides", [[], ["data.window=4096", "data.hop=1024"]])
+def test_levels_are_halved_as_often_as_a_window_has_them(overrides: list[str]) -> None:
+    recipe = load("audio/fsdd", overrides)
+    flow = build_flow(recipe, 1, 8000.0, 2.0**-15)
+    (pyramid,) = [layer for layer in flow.bijection.modules() if isinstance(layer, LevelPyramid)]
+    blocks = recipe.data.window // 8 // 16
+    assert 2 ** len(pyramid.linear) == blocks

@@ -15,6 +15,8 @@ from . import (
     demo,
     export,
     info,
+    inpaint,
+    latent,
     recipes,
     sample,
     score,
@@ -43,6 +45,9 @@ app.command("train", epilog=train.EXAMPLES, rich_help_panel=_START)(train.train)
 app.command("score", epilog=score.EXAMPLES, rich_help_panel=_USE)(score.score)
 app.command("batch", epilog=batch.EXAMPLES, rich_help_panel=_USE)(batch.batch)
 app.command("sample", epilog=sample.EXAMPLES, rich_help_panel=_USE)(sample.sample)
+app.command("inpaint", epilog=inpaint.EXAMPLES, rich_help_panel=_USE)(inpaint.inpaint)
+app.command("morph", epilog=latent.MORPH_EXAMPLES, rich_help_panel=_USE)(latent.morph)
+app.command("reconstruct", epilog=latent.RECONSTRUCT_EXAMPLES, rich_help_panel=_USE)(latent.reconstruct)
 app.command("export", epilog=export.EXAMPLES, rich_help_panel=_USE)(export.export)
 app.command("info", epilog=info.EXAMPLES, rich_help_panel=_LOOK)(info.info)
 app.add_typer(data.app, name="data", rich_help_panel=_LOOK)

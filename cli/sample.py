@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -60,6 +60,18 @@ def sample(
             show_default=False,
         ),
     ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Central mass to draw the noise from: below 1 nothing far out; left out: the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        Literal["whole", "continue"],
+        typer.Option(help="One pass; or a window, carried on given what comes before: slow."),
+    ] = "whole",
     condition: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,6 +102,8 @@ def sample(
             length=length,
             seconds=seconds,
             temperature=temperature,
+            truncation=truncation,
+            method=method,
             seed=seed,
             condition=conditions(condition),
             on_progress=progress.update,

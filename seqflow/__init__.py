@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .flow import Flow
+    from .jobs.inpaint import inpaint
+    from .jobs.latent import morph, reconstruct
     from .jobs.score import score
     from .model import Model
     from .recipe import Recipe
@@ -24,13 +26,28 @@ _PLACES = {
     "Flow": "flow:Flow",
     "Model": "model:Model",
     "Recipe": "recipe:Recipe",
+    "inpaint": "jobs.inpaint:inpaint",
     "load": "model:Model.load",
     "load_recipe": "recipe:load",
+    "morph": "jobs.latent:morph",
+    "reconstruct": "jobs.latent:reconstruct",
     "score": "jobs.score:score",
     "train": "training:train",
 }
 
-__all__ = ["Flow", "Model", "Recipe", "__version__", "load", "load_recipe", "score", "train"]
+__all__ = [
+    "Flow",
+    "Model",
+    "Recipe",
+    "__version__",
+    "inpaint",
+    "load",
+    "load_recipe",
+    "morph",
+    "reconstruct",
+    "score",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -112,6 +112,7 @@ class Model:
         temperature: float = 1.0,
         seed: int = 0,
         condition: Mapping[str, str] | None = None,
+        truncation: float = 1.0,
     ) -> Tensor:
         """Draw n sequences (n, C, length), on the CPU, in the units of the data; see `sampling.draw`.
 
@@ -128,6 +129,7 @@ class Model:
             temperature=temperature,
             seed=seed,
             condition=condition,
+            truncation=truncation,
         )
         return torch.stack([sequence.values for sequence in drawn])
 

@@ -6,19 +6,24 @@ Shapes: a sequence is (C, T) in the units of the data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+import torch
+
 from ..errors import UsageError
+from ..figures import samples_figure
 from ..files import make_folder
+from ..generation.continuation import continue_sequences
 from ..model import Model
-from ..plots import samples_figure
-from ..sampling import draw
+from ..sampling import Drawn, draw
 from .room import check_disk, check_memory
-from .writers import PCM_16, Array, column_names, write_array, write_table, write_wav
+from .writers import PCM_16, Array, column_names, write_sequence
+
+Method = Literal["whole", "continue"]
 
 MOST_IN_FIGURE = 8
 _LONGEST_STEM, _KEPT = 200, 150
@@ -36,7 +41,7 @@ class Samples:
         n, length, channels: number of sequences, samples in each, C.
         rate: Hz, None for data without a clock.
         seconds: length of a sequence, None without a rate.
-        temperature, seed: what they were drawn with.
+        temperature, truncation, seed, method: what they were drawn with.
         condition: values of the conditions they were drawn for; what is not in it was unknown.
         redrawn: draws thrown away because they were not finite.
         beyond: samples beyond full scale: cut to it in 16-bit files, kept in files of floats.
@@ -50,7 +55,9 @@ class Samples:
     rate: float | None
     seconds: float | None
     temperature: float
+    truncation: float
     seed: int
+    method: Method
     condition: dict[str, str]
     redrawn: int
     beyond: int
@@ -64,6 +71,8 @@ def write_samples(
     length: int | None = None,
     seconds: float | None = None,
     temperature: float | None = None,
+    truncation: float | None = None,
+    method: Method = "whole",
     seed: int = 0,
     condition: Mapping[str, str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -75,20 +84,22 @@ def write_samples(
     What is None comes from the recipe's `sample` part; `length` (samples) and `seconds` go before both of the
     recipe's. Audio becomes WAV at the model's rate: 16-bit where the model knows 16-bit steps, else 32-bit
     float. Sensors become CSV, with a column `time` in seconds where there is a rate, and .npy (T, C).
-    `on_progress` gets the sequences done and n. Files of the same names are replaced, each as a whole; same
-    model and arguments, same bytes.
+    The method `whole` draws each in one pass at its length; `continue` draws a window and carries it on, see
+    `continue_sequences`: slow. `on_progress` gets the sequences done and n. Files of the same names are
+    replaced, each as a whole; same model and arguments, same bytes.
 
     Raises UsageError where the arguments do not fit the model, ResourceError where a file cannot be written.
     """
     defaults = model.recipe.sample
     n = defaults.n if n is None else n
     temperature = defaults.temperature if temperature is None else temperature
+    truncation = defaults.truncation if truncation is None else truncation
     length = sequence_length(model, length, seconds)
     form = file_form(model)
     names = column_names(model.channel_names, model.channels)
     chosen = {name: condition[name] for name in sorted(condition)} if condition else {}
-    drawn = draw(model.flow, n, length, step=model.step, temperature=temperature, seed=seed, condition=chosen)
     _check_room(model, out, n, length, form)
+    drawn = _draw(model, n, length, temperature, truncation, seed, chosen, method)
     make_folder(out)
     paths: list[Path] = []
     shown: list[Array] = []
@@ -96,13 +107,11 @@ def write_samples(
     for index, (tensor, failed) in enumerate(drawn):
         values = tensor.numpy()
         stem = f"{_stem(chosen)}-{index + 1:0{max(4, len(str(n)))}}"
-        if form == "wav":
-            paths.append(out / f"{stem}.wav")
-            beyond += write_wav(paths[-1], values, model.rate or 1.0, model.step)
-        else:
-            paths += [out / f"{stem}.csv", out / f"{stem}.npy"]
-            write_table(paths[-2], values, names, model.rate)
-            write_array(paths[-1], values)
+        written, cut = write_sequence(
+            out, stem, values, form=form, names=names, rate=model.rate, step=model.step
+        )
+        paths += written
+        beyond += cut
         redrawn += failed
         if len(shown) < MOST_IN_FIGURE:
             shown.append(values)
@@ -120,11 +129,50 @@ def write_samples(
         rate=model.rate,
         seconds=span,
         temperature=temperature,
+        truncation=truncation,
         seed=seed,
+        method=method,
         condition=chosen,
         redrawn=redrawn,
         beyond=beyond,
     )
+
+
+def _draw(
+    model: Model,
+    n: int,
+    length: int,
+    temperature: float,
+    truncation: float,
+    seed: int,
+    condition: Mapping[str, str],
+    method: Method,
+) -> Iterator[Drawn]:
+    if method == "whole":
+        return draw(
+            model.flow,
+            n,
+            length,
+            step=model.step,
+            temperature=temperature,
+            truncation=truncation,
+            seed=seed,
+            condition=condition,
+        )
+    if method != "continue":
+        raise UsageError(f"samples: the method {method!r:.40} is neither whole nor continue")
+    made = continue_sequences(
+        model.flow,
+        n,
+        length,
+        window=model.window,
+        step=model.step,
+        temperature=temperature,
+        truncation=truncation,
+        condition=condition,
+        seed=seed,
+    )
+    return (Drawn(torch.from_numpy(values), 0) for values in made.values)
 
 
 def _check_room(model: Model, out: Path, n: int, length: int, form: Literal["wav", "table"]) -> None:

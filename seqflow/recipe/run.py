@@ -109,6 +109,13 @@ class SampleConfig(Config):
     )
     length: int | None = Field(None, ge=1, description="Length, samples. null with seconds null: one window.")
     temperature: float = Field(1.0, ge=0.0, le=10.0, description="Factor on the noise: below 1 less varied.")
+    truncation: float = Field(
+        1.0,
+        ge=0.01,
+        le=1.0,
+        description="Central mass of its distribution that every sample of the noise is drawn from: below 1 "
+        "nothing far out.",
+    )
 
     @model_validator(mode="after")
     def _between_keys(self) -> SampleConfig:

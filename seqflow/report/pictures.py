@@ -14,7 +14,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from ..plots import STYLE
+from ..drawing import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

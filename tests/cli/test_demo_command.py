@@ -21,7 +21,22 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
         on_event(Stage("Train"))
         on_event(Skipped(5, 1, 1))
         score = FileScore("quiet.csv", str(out / "quiet.csv"), "ok", nll=1.0, bits=3.0, score=2.5)
-        samples = Samples((), out / "samples" / "samples.png", 1, 8, 1, 100.0, 0.08, 1.0, 0, {}, 0, 0)
+        samples = Samples(
+            paths=(),
+            figure=out / "samples" / "samples.png",
+            n=1,
+            length=8,
+            channels=1,
+            rate=100.0,
+            seconds=0.08,
+            temperature=1.0,
+            truncation=1.0,
+            seed=0,
+            method="whole",
+            condition={},
+            redrawn=0,
+            beyond=0,
+        )
         return Demo(
             run=out / "run",
             recordings=out / "recordings",

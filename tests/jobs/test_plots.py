@@ -10,7 +10,9 @@ import pytest
 from matplotlib.image import imread
 from small import WINDOW, noise, recording, small_flow
 
-from seqflow.plots import _clock, localisation_figure, overview_figure, samples_figure
+from seqflow.drawing import clock_of
+from seqflow.figures import samples_figure
+from seqflow.plots import localisation_figure, overview_figure
 from seqflow.recipe import ScoreConfig
 from seqflow.scoring import Calibration, FileScore, calibrate, score_recording
 
@@ -93,7 +95,7 @@ def test_a_short_worst_interval_is_enlarged(tmp_path: Path, calibration: Calibra
     ],
 )
 def test_time_is_written_in_a_fitting_unit(rate: float | None, length: int, unit: str, pitch: str) -> None:
-    clock = _clock(rate, length)
+    clock = clock_of(rate, length)
     assert (clock.unit, clock.pitch) == (unit, pitch)
     assert length * clock.step * clock.seconds == pytest.approx(length / (rate or 1.0))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import benchmark_samples, console
+from . import benchmark_samples, benchmark_tsb_ad, console
 from .options import MARKUP, DeviceOption, JsonOption, SetOption, examples
 from .progress import Progress
 from .train import Show
@@ -22,6 +22,7 @@ app = typer.Typer(
     epilog=examples(
         "seqflow benchmark density audio/fsdd --set data.root=recordings --out compared",
         "seqflow benchmark samples runs/audio/fsdd --out judged",
+        "seqflow benchmark tsb-ad TSB-AD-U --windows windows.csv --out found",
     ),
 )
 
@@ -137,3 +138,4 @@ def density(
 
 
 app.command("samples", epilog=benchmark_samples.EXAMPLES)(benchmark_samples.samples)
+app.command("tsb-ad", epilog=benchmark_tsb_ad.EXAMPLES)(benchmark_tsb_ad.tsb_ad)

@@ -21,6 +21,7 @@ LAYERS = {
     "classes": {"errors"},
     "references": set(),
     "metrics": {"errors"},
+    "detector": set(),
     "ops": {"errors"},
     "networks": {"ops"},
     "distributions": {"errors"},

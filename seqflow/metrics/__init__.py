@@ -3,7 +3,7 @@
 
 Areas under ROC and precision-recall curves, by points (`areas`) and over ranges with buffers (`vus`); alarms
 as an operator meets them (`alarms`); bootstrap intervals over series (`bootstrap`); published tables
-(`tables`). Nothing here knows of a model.
+(`tables`), and the buffer window of a series that is in none (`buffer`). Nothing here knows of a model.
 
 F1 after point adjustment (PA-F1) is left out on purpose. It counts a whole event as found point by point once
 a single one of its points is in alarm, so that noise with a few alarms anywhere comes near 1 on long events,
@@ -15,6 +15,7 @@ alarms at random would find: see `Detection`.
 from .alarms import Detection, count_alarms, detect, detect_at_rate
 from .areas import pr_area, roc_area
 from .bootstrap import Interval, bootstrap_mean, paired_bootstrap
+from .buffer import estimate_window
 from .runs import runs
 from .tables import read_published, read_windows
 from .vus import Volume, range_areas, vus
@@ -27,6 +28,7 @@ __all__ = [
     "count_alarms",
     "detect",
     "detect_at_rate",
+    "estimate_window",
     "paired_bootstrap",
     "pr_area",
     "range_areas",

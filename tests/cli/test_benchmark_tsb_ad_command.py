@@ -17,51 +17,12 @@ import pytest
 from calls import Result, Seqflow
 from quick_detector import Deviation
 from sklearn.metrics import average_precision_score, roc_auc_score
+from tsb_ad import NAMES, PROGRAM, SERIES, WINDOWS, labels_of, make, make_tables, rows_of, words
 
 from seqflow.jobs import tsb_ad_detector
 from seqflow.metrics import estimate_window, vus
 
 MEASURES = ("vus_pr", "vus_roc", "auc_pr", "auc_roc")
-PROGRAM = """
-import sys
-from quick_detector import Deviation
-from seqflow.jobs import tsb_ad_detector
-from seqflow_cli.main import run
-tsb_ad_detector.find_detector = lambda recipe: Deviation()
-sys.exit(run(sys.argv[1:]))
-"""
-"""The command with the quick detector, as a program of its own."""
-# Name, length, channels, first value, anomalous points; the first two share their labels.
-SERIES = {
-    "001_NAB_id_1_Facility_tr_200_1st_500.csv": (800, 1, 1.0, (500, 540)),
-    "002_NAB_id_2_Facility_tr_100_1st_500.csv": (800, 1, 2.0, (500, 540)),
-    "003_UCR_id_1_Sensor_tr_300_1st_700.csv": (1000, 1, 702.0, (700, 701)),
-    "004_UCR_id_2_Sensor_tr_400_1st_100.csv": (50_001, 1, 4.0, (100, 900)),
-    "005_MSL_id_3_Sensor_tr_250_1st_600.csv": (900, 3, 5.0, (600, 660)),
-}
-NAMES = list(SERIES)
-WINDOWS = dict(zip(NAMES, (10, 7, 0, 40, 125), strict=True))
-
-
-def write(folder: Path, name: str, rows: np.ndarray, labels: np.ndarray) -> None:
-    with (folder / name).open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*(f"v{i}" for i in range(len(rows))), "Label"])
-        writer.writerows(
-            [*map(repr, map(float, row)), int(label)] for row, label in zip(rows.T, labels, strict=True)
-        )
-
-
-def make(folder: Path) -> Path:
-    for number, (name, (length, channels, first, (start, stop))) in enumerate(SERIES.items()):
-        rng = np.random.default_rng(number)
-        t = np.arange(length)
-        rows = np.sin(2 * np.pi * t / (20 + 5 * number)) + 0.3 * rng.standard_normal((channels, length))
-        labels = (t >= start) & (t < stop)
-        rows[:, labels] += 0.8
-        rows[0, 0] = first
-        write(folder, name, rows, labels)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -71,29 +32,12 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of windows, and published values of eight methods for all series but the last."""
-    folder = tmp_path_factory.mktemp("tables")
-    lines = [f"{name},1,{window}" for name, window in WINDOWS.items()]
-    (folder / "windows.csv").write_text("\n".join(["file,ts_len,window", *lines]) + "\n")
-    rng = np.random.default_rng(0)
-    methods = [f"M{i}" for i in range(7)]
-    rows = [[name, *rng.uniform(0, 1, 7).round(3), ""] for name in NAMES[:4]]
-    rows[0][-1] = 0.999  # the eighth method has one series only
-    with (folder / "published.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["file", *methods, "Rare", "ts_len"], *([*row, 1] for row in rows)])
-    return folder
+    return make_tables(tmp_path_factory.mktemp("tables"))
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tsb_ad_detector, "find_detector", lambda recipe: Deviation(float(recipe or 1.0)))
-
-
-def words(series: Path, tables: Path | None, out: Path) -> list[object]:
-    found: list[object] = ["benchmark", "tsb-ad", series, "--out", out]
-    if tables is not None:
-        found += ["--windows", tables / "windows.csv", "--published", tables / "published.csv"]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +53,6 @@ def done(series: Path, tables: Path, tmp_path_factory: pytest.TempPathFactory) -
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     return out, Result(ran.returncode, ran.stdout, ran.stderr)
-
-
-def rows_of(out: Path) -> list[dict[str, str]]:
-    with (out / "series.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def labels_of(series: Path, name: str) -> np.ndarray:
-    return np.genfromtxt(series / name, delimiter=",", skip_header=1)[:, -1]
 
 
 def figures(series: Path, out: Path, track: str) -> dict[str, dict[str, float]]:
@@ -353,7 +288,8 @@ def test_a_killed_run_goes_on(
         "QUICK_FAULTS": "on",
         "QUICK_LOG": str(log),
     }
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, words(series, tables, out))], env=env)
+    command = [sys.executable, "-c", PROGRAM, *map(str, words(series, tables, out))]
+    process = subprocess.Popen(command, env=env)
     try:
         until = time.monotonic() + 120
         while not (log.exists() and "702" in log.read_text()):
@@ -376,155 +312,6 @@ def test_a_killed_run_goes_on(
         assert without_times(out / "results" / f"{name}.json") == without_times(
             done[0] / "results" / f"{name}.json"
         )
-
-
-def test_series_that_cannot_be_judged(seqflow: Seqflow, series: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / NAMES[0]).write_bytes((series / NAMES[0]).read_bytes())
-    rows, t = np.random.default_rng(0).standard_normal((2, 300)), np.arange(300)
-    write(folder, "b_NAB_tr_50_x.csv", rows, t < 0)
-    write(folder, "c_NAB_tr_50_x.csv", rows, t >= 0)
-    write(folder, "d_NAB_tr_301_x.csv", rows, t > 200)
-    write(folder, "e_NAB_x.csv", rows, t > 200)
-    (folder / "f_NAB_tr_50_x.csv").write_text("Data,Label\n1,0\n2,0,5\n")
-    (folder / "g_NAB_tr_50_x.csv").write_text("Data,Mark\n1,0\n2,0\n")
-    (folder / "h_NAB_tr_50_x.csv").write_bytes(b"")
-    (folder / "i_NAB_tr_50_x.csv").symlink_to(folder / "nowhere.csv")
-    write(folder, "j_NAB_tr_50_x.csv", np.where([[False], [True]], np.nan, rows), t > 200)
-    holes = rows.copy()
-    holes[0, 10], holes[1, 299] = np.nan, np.inf
-    write(folder, "7_HOLES_tr_50_x.csv", holes, t > 200)
-    (folder / "notes.txt").write_text("not a series")
-    result = seqflow(*words(folder, None, tmp_path / "out"))
-    assert result.code == 3
-    found = {row["name"]: row for row in rows_of(tmp_path / "out")}
-    states = {name: row["status"] for name, row in found.items()}
-    assert states == {
-        NAMES[0]: "ok",
-        "7_HOLES_tr_50_x.csv": "ok",
-        "b_NAB_tr_50_x.csv": "one_kind",
-        "c_NAB_tr_50_x.csv": "one_kind",
-        "d_NAB_tr_301_x.csv": "no_prefix",
-        "e_NAB_x.csv": "no_prefix",
-        "f_NAB_tr_50_x.csv": "ragged",
-        "g_NAB_tr_50_x.csv": "missing_column",
-        "h_NAB_tr_50_x.csv": "empty",
-        "i_NAB_tr_50_x.csv": states["i_NAB_tr_50_x.csv"],
-        "j_NAB_tr_50_x.csv": states["j_NAB_tr_50_x.csv"],
-    }
-    assert "ok" not in (states["i_NAB_tr_50_x.csv"], states["j_NAB_tr_50_x.csv"])
-    assert all(row["detail"] for row in found.values() if row["status"] != "ok")
-    assert found["7_HOLES_tr_50_x.csv"]["filled"] == "2"
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["judged"] == 2 and len(summary["failed"]) == 9
-    fused = [float(found[name]["fused_vus_pr"]) for name in (NAMES[0], "7_HOLES_tr_50_x.csv")]
-    assert summary["means"][0]["vus_pr"] == pytest.approx(np.mean(fused), abs=1e-12)
-    for name, row in found.items():
-        if row["status"] != "ok":
-            assert row["fused_vus_pr"] == "" and f"{name}: {row['status']}: " in result.err
-    # Without the prefix of the names, what only lacked one is judged.
-    whole = seqflow(*words(folder, None, tmp_path / "out"), "--protocol", "whole", "--json")
-    assert whole.json["judged"] == 4
-
-
-def test_a_detector_that_fails(
-    seqflow: Seqflow, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = {
-        701: ("crashed", "SIGKILL"),
-        702: ("timeout", "more than 8 seconds"),
-        703: ("internal_error", "no such thing"),
-        704: ("too_short", "fewer points"),
-        705: ("bad_scores", "1 of 800 scores are not finite"),
-        706: ("bad_scores", "(799,)"),
-        707: ("bad_scores", "no track"),
-    }
-    folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    (folder / NAMES[0]).write_bytes((series / NAMES[0]).read_bytes())
-    text = (series / NAMES[1]).read_text()
-    for first in expected:
-        (folder / f"{first}_UCR_tr_100_x.csv").write_text(text.replace("\n2.0,", f"\n{first}.0,", 1))
-    monkeypatch.setenv("QUICK_FAULTS", "on")
-    result = seqflow(*words(folder, None, out), "--timeout", 8)
-    assert result.code == 3
-    rows = rows_of(out)
-    assert rows[0]["status"] == "ok"
-    for row, (status, detail) in zip(rows[1:], expected.values(), strict=True):
-        assert row["status"] == status and detail in row["detail"]
-    assert [path.name for path in (out / "results").iterdir()] == [f"{NAMES[0]}.json"]
-    assert json.loads((out / "summary.json").read_text())["means"][0]["count"] == 1
-    # What failed is tried again.
-    monkeypatch.setenv("QUICK_FAULTS", "")
-    again = seqflow(*words(folder, None, out), "--json")
-    assert (again.code, again.json["reused"], again.json["judged"]) == (0, 1, 8)
-
-
-def test_nothing_to_judge(seqflow: Seqflow, series: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "a_NAB_tr_50_x.csv").write_text("Data,Label\n1,0\n2,0,5\n")
-    result = seqflow(*words(folder, None, tmp_path / "out"), "--json")
-    assert result.code == 4
-    assert (result.json["judged"], result.json["means"], result.json["speed"]) == (0, [], None)
-    assert seqflow(*words(folder, None, tmp_path / "out")).code == 4
-
-
-def test_a_resource_that_runs_out(
-    seqflow: Seqflow, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    text = (series / NAMES[1]).read_text()
-    (folder / NAMES[1]).write_text(text.replace("\n2.0,", "\n708.0,", 1))
-    monkeypatch.setenv("QUICK_FAULTS", "on")
-    result = seqflow(*words(folder, None, tmp_path / "out"), "--json")
-    assert (result.code, result.out, result.err) == (5, "", "no room at all\n")
-    assert not (tmp_path / "out" / "series.csv").exists()
-
-
-def test_tables_that_lack_series(seqflow: Seqflow, series: Path, tables: Path, tmp_path: Path) -> None:
-    table = tmp_path / "windows.csv"
-    table.write_text(f"file,window\n{NAMES[4]},10\nelse.csv,3\n")
-    command = [*words(series, None, tmp_path / "out"), "--windows", table]
-    result = seqflow(*command, "--published", tables / "published.csv")
-    assert result.code == 3
-    assert result.err.count(": no_window: is not in the table of windows") == 8  # when met, and at the end
-    assert "published.csv: holds none of the series with figures" in result.err
-    assert [row["status"] for row in rows_of(tmp_path / "out")] == ["no_window"] * 4 + ["ok"]
-
-
-@pytest.mark.parametrize(
-    ("more", "text"),
-    [
-        (["--windows", "{tables}/absent.csv"], "absent.csv: unreadable"),
-        (["--windows", "{tables}/published.csv"], "no column window"),
-        (["--windows", "{tables}/other.csv"], "other.csv: holds none of the series"),
-        (["--published", "{tables}/windows.csv"], "no method before"),
-        (["--published", "{tables}/other.csv"], "other.csv: holds none of the series"),
-        (["--protocol", "label"], "'label' is none of prefix, whole"),
-        (["--jobs", "0"], "at least 1"),
-        (["--limit", "0"], "0 series have no mean"),
-        (["--out", "{series}"], "holds the series"),
-    ],
-)
-def test_usage(
-    seqflow: Seqflow, series: Path, tables: Path, tmp_path: Path, more: list[str], text: str
-) -> None:
-    (tables / "other.csv").write_text("file,A,ts_len,window\nelse.csv,0.5,3,3\n")
-    out = tmp_path / "out"
-    command = [*words(series, None, out), *(one.format(tables=tables, series=series) for one in more)]
-    result = seqflow(*command)
-    assert (result.code, result.out) == (2, "")
-    assert text in result.err and result.err.count("\n") == 1
-    assert not out.exists()
-
-
-def test_folders_without_series(seqflow: Seqflow, tmp_path: Path) -> None:
-    for folder, text in ((tmp_path, "holds no CSV files"), (tmp_path / "x", "no such folder")):
-        result = seqflow("benchmark", "tsb-ad", folder, "--out", tmp_path / "out")
-        assert result.code == 2 and text in result.err and result.err.count("\n") == 1
 
 
 def test_the_fields_of_the_summary_stay_plain(done: tuple[Path, Result]) -> None:

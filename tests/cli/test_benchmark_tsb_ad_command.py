@@ -17,7 +17,7 @@ import pytest
 from calls import Result, Seqflow
 from quick_detector import Deviation
 from sklearn.metrics import average_precision_score, roc_auc_score
-from tsb_ad import NAMES, PROGRAM, SERIES, WINDOWS, labels_of, make, make_tables, rows_of, words
+from tsb_ad import NAMES, PROGRAM, SERIES, WINDOWS, labels_of, make, make_tables, rows_of, run_here, words
 
 from seqflow.jobs import tsb_ad_detector
 from seqflow.metrics import estimate_window, vus
@@ -38,6 +38,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tsb_ad_detector, "find_detector", lambda recipe: Deviation(float(recipe or 1.0)))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqflow.jobs.benchmark_tsb_ad.run_tasks", run_here)
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +225,7 @@ def test_a_finished_run_is_not_done_again(
     assert result.json == {**json.loads((out / "summary.json").read_text())}
 
 
+@pytest.mark.usefixtures("here")
 def test_other_input_settings_windows_or_scores_are_done_anew(
     seqflow: Seqflow, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +264,7 @@ def test_other_input_settings_windows_or_scores_are_done_anew(
     assert len(calls("--recipe", "2", "--windows", table)) == 3
 
 
+@pytest.mark.usefixtures("here")
 def test_windows_are_estimated_and_said_to_be(seqflow: Seqflow, series: Path, tmp_path: Path) -> None:
     result = seqflow(*words(series, None, tmp_path), "--limit", 2)
     assert result.code == 0

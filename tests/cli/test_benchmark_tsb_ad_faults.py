@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from calls import Seqflow
 from quick_detector import Deviation
-from tsb_ad import NAMES, make, make_tables, rows_of, words, write
+from tsb_ad import NAMES, make, make_tables, rows_of, run_here, words, write
 
 from seqflow.jobs import tsb_ad_detector
 
@@ -29,6 +29,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tsb_ad_detector, "find_detector", lambda recipe: Deviation(float(recipe or 1.0)))
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqflow.jobs.benchmark_tsb_ad.run_tasks", run_here)
+
+
+@pytest.mark.usefixtures("here")
 def test_series_that_cannot_be_judged(seqflow: Seqflow, series: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -112,6 +118,7 @@ def test_a_detector_that_fails(
     assert (again.code, again.json["reused"], again.json["judged"]) == (0, 1, 8)
 
 
+@pytest.mark.usefixtures("here")
 def test_nothing_to_judge(seqflow: Seqflow, series: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -135,6 +142,7 @@ def test_a_resource_that_runs_out(
     assert not (tmp_path / "out" / "series.csv").exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_tables_that_lack_series(seqflow: Seqflow, series: Path, tables: Path, tmp_path: Path) -> None:
     table = tmp_path / "windows.csv"
     table.write_text(f"file,window\n{NAMES[4]},10\nelse.csv,3\n")

@@ -48,20 +48,14 @@ def tsb_ad(
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe",
-            metavar="NAME",
-            help="The detector; left out: the one for any series.",
-            show_default=False,
-        ),
-    ] = None,
+    detector: Annotated[
+        str, typer.Option("--detector", metavar="NAME", help="shapes: mixtures of the shapes of windows.")
+    ] = "shapes",
     protocol: Annotated[
         str,
         typer.Option(
             metavar="PROTOCOL",
-            help="Fit on the train prefix that each name gives (prefix), or on the whole series (whole).",
+            help="Fit on the prefix that each name gives (prefix), on all (whole), or on both (both).",
         ),
     ] = "prefix",
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of scores and tables.")] = Path(
@@ -100,7 +94,7 @@ def tsb_ad(
         result = benchmark_tsb_ad(
             folder,
             out,
-            detect=find_detector(recipe),
+            detect=find_detector(detector),
             windows=windows,
             published=published,
             protocol=protocol,

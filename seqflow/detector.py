@@ -38,10 +38,10 @@ class Detect(Protocol):
     Worker processes find it by its name, and results are known by its settings: a local function will not do.
     """
 
-    def __call__(self, values: NDArray[np.float64], train: int | None, /) -> Detected:
+    def __call__(self, values: NDArray[np.float64], train: int | None, /, whole: bool) -> Detected:
         """Scores of all samples of the series `values` (C, T), which are finite.
 
-        Fitted on the first `train` samples; with None on the whole series, of which none is known to be
-        normal. May raise InputError for a series that it cannot score.
+        The first `train` samples are known to be normal; with None, nothing is. `whole`: the whole series may
+        be fitted on, else only those. May raise InputError or UsageError for a series that it cannot score.
         """
         ...

@@ -36,7 +36,7 @@ class Deviation:
 
     scale: float = 1.0
 
-    def __call__(self, values: NDArray[np.float64], train: int | None, /) -> Detected:
+    def __call__(self, values: NDArray[np.float64], train: int | None, /, whole: bool = False) -> Detected:
         first = float(values[0, 0])
         if log := os.environ.get("QUICK_LOG"):
             with open(log, "a") as file:
@@ -69,5 +69,5 @@ class Deviation:
         return Detected(tracks, 0.25, 0.125, {"period": np.int64(7), "level": np.float32(np.nan)})
 
 
-def plain_function(values: NDArray[np.float64], train: int | None, /) -> Detected:
+def plain_function(values: NDArray[np.float64], train: int | None, /, whole: bool = False) -> Detected:
     return Deviation()(values, train)

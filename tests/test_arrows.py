@@ -22,6 +22,7 @@ LAYERS = {
     "references": set(),
     "metrics": {"errors"},
     "detector": set(),
+    "shapes": {"detector", "errors"},
     "ops": {"errors"},
     "networks": {"ops"},
     "distributions": {"errors"},

@@ -72,7 +72,7 @@ def benchmark_tsb_ad(
             `estimate_window`. A series that is not in the table is not judged.
         published: table of VUS-PR of other methods, see `read_published`, to stand beside.
         protocol: `prefix`: fitted on the first points of each series, as many as its name says; `whole`: on
-            all of it.
+            all of it; `both`.
         jobs: processes, each with one thread.
         limit: at most so many series, evenly spread over the sorted names.
         timeout: seconds for one series; None for no end.
@@ -148,7 +148,7 @@ def _table(read: Callable[[Path], dict[str, T]], path: Path, names: Sequence[str
 def _task(path: Path, windows: Mapping[str, int] | None, protocol: str) -> Task | InputError:
     """What is to be done about a series, or why it cannot."""
     try:
-        train = train_of(path) if protocol == "prefix" else None
+        train = None if protocol == "whole" else train_of(path)
         return Task(path.name, train, None if windows is None else window_of(path, windows))
     except InputError as error:
         return error

@@ -1,16 +1,17 @@
-"""The detector that `seqflow benchmark tsb-ad` runs, by the name of a recipe."""
+"""The detectors that `seqflow benchmark tsb-ad` runs, by name."""
 
 from __future__ import annotations
 
 from ..detector import Detect
 from ..errors import UsageError
 
+DEFAULT = "shapes"
 
-def find_detector(recipe: str | None) -> Detect:
-    """The detector of a recipe; None: the one for any series.
 
-    Raises UsageError: there is none so far.
-    """
-    raise UsageError(
-        f"benchmark tsb-ad: {recipe or 'default'}: there is no such detector; call benchmark_tsb_ad with one"
-    )
+def find_detector(name: str) -> Detect:
+    """The detector of a name. Raises UsageError for a name that there is not."""
+    if name == "shapes":
+        from ..shapes import ShapeDetector
+
+        return ShapeDetector()
+    raise UsageError(f"benchmark tsb-ad: {name:.40}: there is no such detector; there is {DEFAULT}")

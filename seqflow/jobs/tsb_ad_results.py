@@ -19,7 +19,8 @@ from .tsb_ad_row import MEASURES, TITLES, SeriesRow
 
 PROTOCOLS: Mapping[str, str] = {
     "prefix": "fitted on the train prefix that the name of each series gives",
-    "whole": "fitted on each whole series, without its labels",
+    "whole": "fitted on each whole series, without its labels; nothing is known to be normal",
+    "both": "fitted on the train prefix, known to be normal, and on each whole series, without its labels",
 }
 
 
@@ -29,7 +30,7 @@ class TsbAdBenchmark:
 
     Attributes:
         folder: of the series.
-        protocol: `prefix` or `whole`, see `PROTOCOLS`.
+        protocol: see `PROTOCOLS`.
         settings: of the detector, with its name.
         windows: name of the table of buffer windows; empty where they were estimated.
         found, limit: series in the folder, and how many were asked for.

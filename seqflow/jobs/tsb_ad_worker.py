@@ -71,7 +71,7 @@ def judge(detect: Detect, place: Place, task: Task) -> SeriesRow:
     path = Path(place.folder, task.name)
     try:
         content = content_of(path)
-        row, scores = _judged(detect, path, task)
+        row, scores = _judged(detect, path, task, place.protocol != "prefix")
         if content_of(path) != content:
             raise InputError(path, "changed", "changed while it was read; run it again")
     except InputError as error:
@@ -111,7 +111,7 @@ def scores_path(out: Path, name: str) -> Path:
     return output_path(out / "samples", name)
 
 
-def _judged(detect: Detect, path: Path, task: Task) -> tuple[SeriesRow, bytes]:
+def _judged(detect: Detect, path: Path, task: Task, whole: bool) -> tuple[SeriesRow, bytes]:
     values, labels, filled = read_series(path)
     length = len(labels)
     if task.train is not None and task.train > length:
@@ -121,7 +121,7 @@ def _judged(detect: Detect, path: Path, task: Task) -> tuple[SeriesRow, bytes]:
         raise InputError(path, "one_kind", f"every point is labelled {kind}: nothing can be told apart")
     begin = time.perf_counter()
     # A copy: what a detector does to it must not reach the window.
-    found = detect(values.copy(), task.train)
+    found = detect(values.copy(), task.train, whole)
     seconds = time.perf_counter() - begin
     tracks = _checked(path, found, length)
     window = estimate_window(values[0]) if task.window is None else task.window

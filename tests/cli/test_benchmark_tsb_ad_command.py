@@ -37,7 +37,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tsb_ad_detector, "find_detector", lambda recipe: Deviation(float(recipe or 1.0)))
+    monkeypatch.setattr(
+        tsb_ad_detector, "find_detector", lambda name: Deviation(float(name) if name[0].isdigit() else 1.0)
+    )
 
 
 @pytest.fixture
@@ -255,13 +257,13 @@ def test_other_input_settings_windows_or_scores_are_done_anew(
     assert len(calls("--protocol", "whole")) == 3
     assert "1 None (1, 800)" in log.read_text()
     assert json.loads((out / "summary.json").read_text())["protocol"] == "whole"
-    assert len(calls("--recipe", "2")) == 3
+    assert len(calls("--detector", "2")) == 3
     table = tmp_path / "windows.csv"
     estimated = {row["name"]: int(row["window"]) for row in rows_of(out)}
     lines = [f"{name},{window + (name == NAMES[0])}" for name, window in estimated.items()]
     table.write_text("\n".join(["file,window", *lines]) + "\n")
     # A window from a table is known to be one from a table, whatever its length.
-    assert len(calls("--recipe", "2", "--windows", table)) == 3
+    assert len(calls("--detector", "2", "--windows", table)) == 3
 
 
 @pytest.mark.usefixtures("here")

@@ -26,7 +26,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tsb_ad_detector, "find_detector", lambda recipe: Deviation(float(recipe or 1.0)))
+    monkeypatch.setattr(
+        tsb_ad_detector, "find_detector", lambda name: Deviation(float(name) if name[0].isdigit() else 1.0)
+    )
 
 
 @pytest.fixture
@@ -162,7 +164,7 @@ def test_tables_that_lack_series(seqflow: Seqflow, series: Path, tables: Path, t
         (["--windows", "{tables}/other.csv"], "other.csv: holds none of the series"),
         (["--published", "{tables}/windows.csv"], "no method before"),
         (["--published", "{tables}/other.csv"], "other.csv: holds none of the series"),
-        (["--protocol", "label"], "'label' is none of prefix, whole"),
+        (["--protocol", "label"], "'label' is none of prefix, whole, both"),
         (["--jobs", "0"], "at least 1"),
         (["--limit", "0"], "0 series have no mean"),
         (["--out", "{series}"], "holds the series"),

@@ -18,7 +18,7 @@ import sys
 from quick_detector import Deviation
 from seqflow.jobs import tsb_ad_detector
 from seqflow_cli.main import run
-tsb_ad_detector.find_detector = lambda recipe: Deviation()
+tsb_ad_detector.find_detector = lambda name: Deviation()
 sys.exit(run(sys.argv[1:]))
 """
 """The command with the quick detector, as a program of its own."""

@@ -188,7 +188,7 @@ class _Timer:
 
 
 def _standardised(x: Scores, fit: int) -> Scores:
-    """Mean 0 and deviation 1 on the first `fit` samples; only the mean is taken out where they stand still."""
+    """Mean 0 and deviation 1 on the first `fit` samples; without the latter where they do not move."""
     deviation = float(x[:fit].std())
     return np.asarray((x - x[:fit].mean()) / (deviation if deviation > 1e-9 else 1.0))
 

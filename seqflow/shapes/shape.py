@@ -19,8 +19,8 @@ Array = NDArray[np.floating[Any]]
 class Shape:
     """u = a / (rms(a) + floor)^softening with a = x - mean(x), its DCT-II coefficients 1 to L - 1 (orthonormal).
 
-    softening 0 keeps the amplitude, 1 takes it out but for quiet windows. On the windows without level the map
-    is one to one: rms(u) = r / (r + floor)^softening grows with r.
+    softening 0 keeps the amplitude, 1 takes it out but for quiet windows. On the windows without level the
+    map is one to one: rms(u) = r / (r + floor)^softening grows with r.
 
     Attributes:
         softening: 0 to 1.

@@ -81,7 +81,7 @@ class WindowModel:
 
 
 def covering_mean(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Mean, for each sample, of the values (N,) of the windows of `length` samples that cover it: (N + L - 1,)."""
+    """Mean, for each sample, of the values (N,) of the windows of L samples that cover it: (N + L - 1,)."""
     total = np.concatenate(([0.0], np.cumsum(values)))
     at = np.arange(len(values) + length - 1)
     first, last = np.maximum(0, at - length + 1), np.minimum(len(values) - 1, at)

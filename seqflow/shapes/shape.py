@@ -17,7 +17,7 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Shape:
-    """u = a / (rms(a) + floor)^softening with a = x - mean(x), its DCT-II coefficients 1 to L - 1 (orthonormal).
+    """DCT-II coefficients 1 to L - 1 (orthonormal) of u = a / (rms(a) + floor)^softening, a = x - mean(x).
 
     softening 0 keeps the amplitude, 1 takes it out but for quiet windows. On the windows without level the
     map is one to one: rms(u) = r / (r + floor)^softening grows with r.

@@ -39,8 +39,8 @@ class ShapeDetector:
     their own.
 
     Fitted on the first samples, the reference is their scores. Fitted on all, the models are fitted again
-    without the most unusual tenth of their examples, and the reference is all scores. Where both is asked
-    for, each of the two is divided by its mean and they are added.
+    without the most unusual tenth of their examples, the Gaussian does not count, and the reference is all
+    scores. Where both is asked for, each of the two is divided by its mean and they are added.
 
     Tracks: `fused`; `shape`, the surprise of the first length, nats; `density`, the same with softening 0:
     the negative log-density of a window of x without its level, nats; `gaussian`, that of the
@@ -137,7 +137,9 @@ class ShapeDetector:
             gaussian = WindowGaussian.fit(seen, min(self.shortest, max(2, fit // 4)), self.examples)
         surprises = [model.track(z) for model in models]
         tracks = {"shape": surprises[0], "density": plain.track(z), "gaussian": gaussian.track(z)}
-        heights = [Excess.of(track[:fit])(track) for track in (*surprises, tracks["gaussian"])]
+        # One Gaussian for all there is has learned the anomalies too.
+        judged = surprises if trim > 0.0 else [*surprises, tracks["gaussian"]]
+        heights = [Excess.of(track[:fit])(track) for track in judged]
         highest = np.max(heights, axis=0)
         fused = scipy.ndimage.uniform_filter1d(highest, max(1, lengths[0] // 4), mode="nearest")
         return _Channel({FUSED: fused, **tracks}, period, lengths)

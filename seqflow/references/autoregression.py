@@ -1,6 +1,7 @@
 """Linear prediction of every sample from those before it, with a normal or a Student-t residual.
 
-What precedes a window counts as zero: each is an exact density of the window.
+The first samples of a window are predicted from as many as there are before them, each order by least squares
+of its own: each is an exact density of the window.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from .fit import Array, Fit, normal_nats
 
 def ar_gaussian(train: list[Array], test: Array, order: int = 32) -> Fit:
     """Linear prediction from `order` samples by least squares, normal residual."""
-    a = _predictor(train, order)
-    total = sum(float((residual(r[None], a) ** 2).sum()) for r in train)
-    variance = max(total / sum(map(len, train)), np.finfo(np.float64).tiny)
-    return Fit(normal_nats(residual(test, a), variance).sum(1), order + 1)
+    predictors, variances = _predictors(train, order)
+    first, rest = _residuals(test, predictors)
+    nats = normal_nats(first, variances[: first.shape[1]]).sum(1) + normal_nats(rest, variances[-1]).sum(1)
+    return Fit(nats, order + 1)
 
 
 def ar_student(train: list[Array], test: Array, order: int = 32, every: int = 8) -> Fit:
     """Linear prediction with a Student-t residual: predictor, scale and freedom of most likelihood.
 
     Fitted by EM (a Student-t is a normal of random precision) to every eighth sample and those before it, or
-    more of them where that would leave fewer than 100 for each coefficient.
+    more of them where that would leave fewer than 100 for each coefficient. The first samples have the same
+    freedom, and a scale that is larger as far as their squared residuals are.
     """
     total = sum(map(len, train))
     every = max(1, min(every, total // (100 * order)))
@@ -50,10 +52,14 @@ def ar_student(train: list[Array], test: Array, order: int = 32, every: int = 8)
             bounds=[(np.log(0.2), np.log(1e4)), (np.log(tiny), None)],
         )
         nu, scale2 = np.exp(best.x)
-    return Fit(student_nats(residual(test, a) ** 2, nu, scale2).sum(1), order + 2)
+    predictors, variances = _predictors(train, order)
+    first, rest = _residuals(test, [*predictors[:-1], a])
+    wider = scale2 * np.maximum(variances[: first.shape[1]] / variances[-1], 1.0)
+    nats = student_nats(first**2, nu, wider).sum(1) + student_nats(rest**2, nu, scale2).sum(1)
+    return Fit(nats, order + 2)
 
 
-def student_nats(e2: Array, nu: float, scale2: float) -> Array:
+def student_nats(e2: Array, nu: float, scale2: float | Array) -> Array:
     """Minus the log-density of Student-t values with these squares, elementwise."""
     constant = (
         special.gammaln(0.5 * nu) - special.gammaln(0.5 * (nu + 1.0)) + 0.5 * np.log(nu * np.pi * scale2)
@@ -67,19 +73,32 @@ def regressors(x: Array, order: int) -> Array:
     return np.asarray(sliding_window_view(padded, order + 1)[:, ::-1])
 
 
-def residual(x: Array, a: Array) -> Array:
-    """x minus its prediction, (W, T)."""
-    return np.stack([w - regressors(w, len(a))[:, 1:] @ a for w in x])
+def _residuals(x: Array, predictors: list[Array]) -> tuple[Array, Array]:
+    """x (W, T) minus its prediction: of the first samples by predictors of orders 0, 1, .., of the rest by the
+    last; (W, order), fewer in shorter windows, and (W, T - order)."""
+    order = len(predictors) - 1
+    first = [x[:, t] - x[:, :t][:, ::-1] @ predictors[t] for t in range(min(order, x.shape[1]))]
+    rest = [(regressors(w, order)[:, 1:] @ predictors[-1])[order:] for w in x]
+    return np.stack(first, 1), x[:, order:] - np.stack(rest)
 
 
-def _predictor(train: list[Array], order: int) -> Array:
+def _predictors(train: list[Array], order: int) -> tuple[list[Array], Array]:
+    """Predictors of orders 0 to `order` by least squares, and the variances of what they leave."""
     moments = np.zeros((order + 1, order + 1))
     for rows in (regressors(x, order) for x in train):
         moments += rows.T @ rows
-    return _solve(moments[1:, 1:], moments[1:, 0])
+    moments /= sum(map(len, train))
+    predictors = [_solve(moments[1 : k + 1, 1 : k + 1], moments[1 : k + 1, 0]) for k in range(order + 1)]
+    left = [
+        moments[0, 0] - 2.0 * a @ moments[1 : len(a) + 1, 0] + a @ moments[1 : len(a) + 1, 1 : len(a) + 1] @ a
+        for a in predictors
+    ]
+    return predictors, np.maximum(left, np.finfo(np.float64).tiny)
 
 
 def _solve(square: Array, right: Array) -> Array:
+    if not len(right):
+        return np.zeros(0)
     try:
         return np.asarray(linalg.solve(square, right, assume_a="pos"))
     except linalg.LinAlgError:

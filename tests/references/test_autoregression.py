@@ -18,7 +18,7 @@ def series(noise: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", [1, 2, 8, 40])
-def test_gaussian_is_one_normal_of_the_window_with_zeros_before_it(order: int) -> None:
+def test_gaussian_is_one_normal_of_the_window(order: int) -> None:
     rng = np.random.default_rng(order)
     train = [series(rng.standard_normal(n)) for n in (900, 501)]
     test = series(rng.standard_normal(6 * 32)).reshape(6, 32)
@@ -27,15 +27,29 @@ def test_gaussian_is_one_normal_of_the_window_with_zeros_before_it(order: int) -
         [np.stack([p[order - k : len(p) - k] for k in range(1, order + 1)], 1) for p in padded]
     )
     target = np.concatenate(train)
-    a = np.linalg.lstsq(past, target, rcond=None)[0]
-    variance = np.mean((target - past @ a) ** 2)
-    column = np.concatenate(([1.0], -a, np.zeros(32)))[:32]
-    whiten = np.tril(toeplitz(column))
+    # Row t of the whitening: the sample less its prediction from the min(t, order) before it.
+    whiten = np.zeros((32, 32))
+    for t in range(32):
+        k = min(t, order)
+        a = np.linalg.lstsq(past[:, :k], target, rcond=None)[0]
+        left = np.sqrt(np.mean((target - past[:, :k] @ a) ** 2))
+        whiten[t, t - k : t + 1] = np.append(-a[::-1], 1.0) / left
     synthesis = np.linalg.inv(whiten)
-    normal = stats.multivariate_normal(cov=variance * synthesis @ synthesis.T)
+    normal = stats.multivariate_normal(cov=synthesis @ synthesis.T)
     found = ar_gaussian(train, test, order)
     np.testing.assert_allclose(found.nats, -normal.logpdf(test), rtol=1e-7)
     assert found.parameters == order + 1
+
+
+def test_gaussian_comes_close_to_the_stationary_normal_that_made_the_data() -> None:
+    rng = np.random.default_rng(0)
+    x = series(rng.standard_normal(80_000))[1_000:]
+    response = lfilter([1.0], [1.0, -1.2, 0.5], np.eye(1, 400)[0])
+    covariance = toeplitz([response[: 400 - k] @ response[k:] for k in range(32)])
+    test = x[60_000:].reshape(-1, 200)[:, :32]
+    expected = -stats.multivariate_normal(cov=covariance).logpdf(test)
+    for order in (2, 8, 40):
+        np.testing.assert_allclose(ar_gaussian([x[:60_000]], test, order).nats, expected, atol=0.5)
 
 
 @given(st.floats(0.3, 200.0), st.floats(1e-6, 1e6), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5))
@@ -50,13 +64,12 @@ def test_student_comes_close_to_the_density_that_made_the_data() -> None:
     true = stats.t(3.0, scale=0.2)
     noise = true.rvs(60_000, random_state=np.random.default_rng(0))
     train = [series(noise[:50_000])]
-    # Each window begins from zeros, as the density says.
-    innovations = noise[50_000:].reshape(-1, 100)
-    test = series(innovations)
+    test = series(noise)[50_000:].reshape(-1, 1_000)
+    innovations = noise[50_000:].reshape(-1, 1_000)
     found = ar_student(train, test, order=2)
     expected = -true.logpdf(innovations).sum(1)
-    assert abs(found.nats.mean() - expected.mean()) / 100 < 0.005
-    assert ar_gaussian(train, test, order=2).nats.mean() / 100 > expected.mean() / 100 + 0.1
+    assert abs(found.nats.mean() - expected.mean()) / 1_000 < 0.006
+    assert ar_gaussian(train, test, order=2).nats.mean() / 1_000 > expected.mean() / 1_000 + 0.1
     assert found.parameters == 4
 
 

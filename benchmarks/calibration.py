@@ -244,7 +244,8 @@ def main() -> None:
     path = options.out / "calibration.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": {}}
     result["machine"] = machine()
-    result["runs"][options.name or model.recipe.name] = measure(model, pool, options.splits)
+    found = measure(model, pool, options.splits)
+    result["runs"][options.name or model.recipe.name] = found | {"part": options.part}
     text = json.dumps(result, indent=1, sort_keys=True)
     page = report(json.loads(text))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import typer
 from . import (
     batch,
     benchmark,
+    calibrate,
     check,
     console,
     data,
@@ -44,6 +45,7 @@ app.command("check", epilog=check.EXAMPLES, rich_help_panel=_START)(check.check)
 app.command("train", epilog=train.EXAMPLES, rich_help_panel=_START)(train.train)
 app.command("score", epilog=score.EXAMPLES, rich_help_panel=_USE)(score.score)
 app.command("batch", epilog=batch.EXAMPLES, rich_help_panel=_USE)(batch.batch)
+app.command("calibrate", epilog=calibrate.EXAMPLES, rich_help_panel=_USE)(calibrate.calibrate)
 app.command("sample", epilog=sample.EXAMPLES, rich_help_panel=_USE)(sample.sample)
 app.command("inpaint", epilog=inpaint.EXAMPLES, rich_help_panel=_USE)(inpaint.inpaint)
 app.command("morph", epilog=latent.MORPH_EXAMPLES, rich_help_panel=_USE)(latent.morph)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .flow import Flow
+    from .jobs.calibrate import calibrate
     from .jobs.inpaint import inpaint
     from .jobs.latent import morph, reconstruct
     from .jobs.score import score
@@ -26,6 +27,7 @@ _PLACES = {
     "Flow": "flow:Flow",
     "Model": "model:Model",
     "Recipe": "recipe:Recipe",
+    "calibrate": "jobs.calibrate:calibrate",
     "inpaint": "jobs.inpaint:inpaint",
     "load": "model:Model.load",
     "load_recipe": "recipe:load",
@@ -40,6 +42,7 @@ __all__ = [
     "Model",
     "Recipe",
     "__version__",
+    "calibrate",
     "inpaint",
     "load",
     "load_recipe",

@@ -43,6 +43,12 @@ class InputError(SeqflowError):
         super().__init__(f"{one_line(self.path)}: {code}: {message}")
 
 
+class NothingUsableError(SeqflowError):
+    """Of all recordings that were given, none can be used."""
+
+    exit_code = 4
+
+
 class CheckpointError(SeqflowError):
     """A checkpoint is damaged, of another version, or does not fit what it is used for."""
 

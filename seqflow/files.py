@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import ResourceError
+from .errors import ResourceError, UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Error numbers that say there is no room."""
@@ -63,6 +63,49 @@ def make_folder(path: Path) -> Path:
             f"{path}: cannot be made: {error.strerror or error}; choose another folder"
         ) from error
     return path
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, with names of its own; it gets the name `path` when the block ends without an error.
+
+    Until then it lies hidden beside its place; after an error nothing is left of it, nor of folders made for
+    it. Raises UsageError where something is at `path` already, but for an empty folder, and ResourceError
+    where no folder can be made there.
+    """
+    # Unlike Path.exists, this takes a name that is too long for one that is not there.
+    made = [parent for parent in path.parents if not os.path.exists(parent)]  # noqa: PTH110
+    make_folder(path.parent)
+    try:
+        _refuse_taken(path)
+        try:
+            with tempfile.TemporaryDirectory(
+                prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent
+            ) as t:
+                # One below, since that one is for its owner alone.
+                folder = make_folder(Path(t, "new"))
+                yield folder
+                _refuse_taken(path)
+                folder.replace(path)
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise ResourceError(
+                f"{path}: cannot be made: {error.strerror or error}; choose another folder"
+            ) from error
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for parent in made:
+                parent.rmdir()
+
+
+def _refuse_taken(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir() or path.is_symlink():
+        raise UsageError(f"{path}: is there already; choose another --out")
+    found = sorted(os.listdir(path))  # noqa: PTH208
+    if found:
+        raise UsageError(f"{path}: is there already, and not empty ({found[0]}); choose another --out")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -31,8 +31,9 @@ from ..model import BEST, Model
 from ..recipe import DataConfig
 from ..runtime import out_of_memory, set_threads
 from ..scoring import FileScore, write_scores
+from .inputs import Input
 from .pool import Outcome, Work, run_tasks
-from .score import Input, score_config, score_input, term_names
+from .score import score_config, score_input, term_names
 from .stored import content_of, own_key, result_path, reusable, run_key
 
 _RETRIED = ("crashed", "timeout", "out_of_memory", "internal_error", "changed")

@@ -5,47 +5,32 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.discover import expand
-from ..data.open import open_recordings
 from ..data.recording import ArrayRecording, Recording
-from ..errors import InputError, ResourceError, UsageError
+from ..errors import InputError, UsageError
 from ..files import atomic, make_folder
 from ..model import Model
 from ..recipe import ScoreConfig
-from ..runtime import out_of_memory, repeatable
+from ..runtime import repeatable
 from ..scoring import FileScore, score_recording, write_scores
 from ..scoring.series import track_names
 from ..scoring.tracks import TrackFile
+from .inputs import Input, list_inputs, open_input, without_memory
 
 OnResult = Callable[[FileScore, int, int], None]
 """Called with each score as it is there, the number of inputs done, and of all."""
 
 _MOST_IN_FIGURE = 1 << 18
-_KEY = re.compile(r"\bdata\.[a-z]")
 # Bytes: what file systems allow, and what is kept of a longer name.
 _LONGEST_NAME = 255
 _KEPT = 180
-
-
-@dataclass(frozen=True)
-class Input:
-    """One thing to score, under this name in tables: a file, a recording, or one that cannot be had.
-
-    `columns` are those of a file in a manifest.
-    """
-
-    name: str
-    source: Path | Recording | InputError
-    columns: Mapping[str, str] | None = None
 
 
 def score_paths(
@@ -83,7 +68,7 @@ def score_paths(
         raise UsageError("score: samples and figures are files; give the folder for them (--out)")
     if device is not None:
         model.to(device)
-    wanted = list(_inputs(model, inputs))
+    wanted = list(list_inputs(model, inputs))
     scores: list[FileScore] = []
     places: list[tuple[Input, int]] = []
     with repeatable(model.device):
@@ -93,7 +78,7 @@ def score_paths(
                     model, config, item, strict=strict, samples=out / "samples" if out and samples else None
                 )
             except (RuntimeError, MemoryError) as error:
-                raise _without_memory(error, item.name, config) from error
+                raise without_memory(error, item.name, config) from error
             for part, score in enumerate(found):
                 scores.append(score)
                 places.append((item, part))
@@ -127,7 +112,7 @@ def score(
     config = score_config(model, alarm_rate)
     if isinstance(recording, str | Path):
         name = Path(recording).name
-        found = list(_open(model, Input(name, Path(recording)), strict=False))
+        found = list(open_input(model, Input(name, Path(recording)), strict=False))
         if len(found) > 1:
             raise UsageError(f"{recording}: has gaps: {len(found)} recordings; use score_paths")
         recording = found[0]
@@ -158,7 +143,7 @@ def score_input(
     Per-sample scores go to files below `samples`. Raises what `score_paths` raises.
     """
     try:
-        recordings = list(_open(model, item, strict=strict))
+        recordings = list(open_input(model, item, strict=strict))
     except InputError as error:
         if samples is not None:
             output_path(samples, item.name).unlink(missing_ok=True)  # of what was there before
@@ -251,60 +236,9 @@ class _NoTracksError(Exception):
         self.score = score
 
 
-def _open(model: Model, item: Input, *, strict: bool) -> Iterator[Recording]:
-    match item.source:
-        case InputError() as error:
-            raise error
-        case Recording() as recording:
-            yield recording
-        case path:
-            try:
-                found = open_recordings(
-                    path,
-                    model.recipe.data,
-                    name=item.name,
-                    rate=model.rate,
-                    names=model.channel_names or None,
-                    strict=strict,
-                    columns=item.columns,
-                )
-            except InputError as error:
-                raise _advised(error) from None
-            yield from found
-
-
-def _advised(error: InputError) -> InputError:
-    """The error, with advice that who has a trained model can follow: its recipe is part of it."""
-    advice = error.detail.rpartition("; ")[2]
-    if not _KEY.search(advice) or "train" in advice:
-        return error
-    return InputError(error.path, error.code, f"{error.detail} in the recipe, and train a model with it")
-
-
-def _inputs(model: Model, inputs: Sequence[str | Path | Recording]) -> Iterator[Input]:
-    yield from (Input(item.name, item) for item in inputs if isinstance(item, Recording))
-    paths = [item for item in inputs if not isinstance(item, Recording)]
-    faults: list[InputError] = []
-    files = expand(paths, model.recipe.data, faults.append) if paths else []
-    if files:
-        # Names below the folder that all files share: short, and yet each of its own.
-        folder = os.path.commonpath([os.path.abspath(file.parent) for file in files])  # noqa: PTH100
-        yield from (Input(os.path.relpath(file, folder), file) for file in files)
-    yield from (Input(error.path, error) for error in faults)
-
-
 def _tracks(model: Model, config: ScoreConfig) -> list[str]:
     """Names of the per-sample scores."""
     return track_names(term_names(model, config), model.calibration is not None)
-
-
-def _without_memory(error: Exception, name: str, config: ScoreConfig) -> Exception:
-    if not out_of_memory(error):
-        return error
-    return ResourceError(
-        f"{name}: out of memory; choose another --device, or train a model with a score.batch below "
-        f"{config.batch}"
-    )
 
 
 def _draw(
@@ -326,7 +260,7 @@ def _draw(
     for rank, index in enumerate(order[:most], 1):
         item, part = places[index]
         try:
-            recording = list(_open(model, item, strict=strict))[part]
+            recording = list(open_input(model, item, strict=strict))[part]
             shown = _excerpt(recording, scores[index], model)
             local = score_recording(
                 model.flow, shown, config, model.calibration, window=model.window, arrays=True

@@ -1,15 +1,21 @@
 """Anomaly scores from a flow, their calibration and their place in time."""
 
-from .calibrate import calibrate
+from .calibrate import calibrate, calibrate_extracts
 from .calibration import Calibration
+from .extract import Extract, extract
+from .judge import judge_extract
 from .results import FileScore, read_scores, write_scores
 from .series import OnSamples, score_recording
 
 __all__ = [
     "Calibration",
+    "Extract",
     "FileScore",
     "OnSamples",
     "calibrate",
+    "calibrate_extracts",
+    "extract",
+    "judge_extract",
     "read_scores",
     "score_recording",
     "write_scores",

@@ -11,16 +11,12 @@ from ..data.recording import Recording
 from ..errors import UsageError
 from ..flow import Flow
 from ..recipe import ScoreConfig
-from .calibration import Calibration, Features, fit_calibration
-from .stream import BLOCK, Stream
-from .term import Array, Term
-from .terms import make_terms
+from .calibration import Calibration, fit_calibration
+from .extract import Extract, extract, resolve_hop
+from .stream import BLOCK
 from .units import part
 
-
-def resolve_hop(config: ScoreConfig, window: int) -> int:
-    """Distance between windows, samples: the recipe's, or half a window."""
-    return config.hop if config.hop is not None else max(1, window // 2)
+UnitChoice = Literal["auto", "recording", "block"]
 
 
 def calibrate(
@@ -29,7 +25,7 @@ def calibrate(
     config: ScoreConfig,
     *,
     window: int,
-    unit: Literal["auto", "recording", "block"] = "auto",
+    unit: UnitChoice = "auto",
     block: int = BLOCK,
 ) -> Calibration:
     """Score held-out normal recordings and keep what p-values need.
@@ -48,49 +44,29 @@ def calibrate(
     number of windows, by some hundred bytes each. Raises UsageError where no recording is left, and what
     `Stream` raises.
     """
+    found = [extract(flow, recording, config, window=window, block=block) for recording in recordings]
+    return calibrate_extracts(found, config, window=window, unit=unit)
+
+
+def calibrate_extracts(
+    extracts: Sequence[Extract], config: ScoreConfig, *, window: int, unit: UnitChoice = "auto"
+) -> Calibration:
+    """`calibrate` on recordings that have been through the flow, with the same window and config."""
     hop = resolve_hop(config, window)
-    terms = make_terms(config.terms, config.smoothing)
-    found: list[tuple[Array, Features]] = []
-    codes: list[list[int]] = []
-    left_out: list[str] = []
-    for recording in recordings:
-        stream = Stream(
-            flow, recording, window, hop, batch=config.batch, silence_db=config.silence_db, block=block
-        )
-        features = _features(stream, terms)
-        verdict = stream.verdict()
-        if verdict.scored and features is not None:
-            found.append(features)
-            codes.append(flow.classes.codes(recording.conditions))
-        else:
-            left_out.append(f"{recording.name} ({verdict.status})")
+    found = [one for one in extracts if one.scored]
     if not found:
-        names = f"; left out: {', '.join(left_out[:5])}" if left_out else ""
+        left_out = [f"{one.name} ({one.status})" for one in extracts[:5]]
+        names = f"; left out: {', '.join(left_out)}" if left_out else ""
         raise UsageError(f"calibration: no recording can be scored{names}; give held-out normal recordings")
-    units = part([starts for starts, _ in found], window, hop, config.alarm_rate, unit)
-    parts = [
-        {name: values[begin:end] for name, values in found[index][1].items()}
-        for index, begin, end in units.places
-    ]
+    units = part([one.starts for one in found], window, hop, config.alarm_rate, unit)
+    codes = [found[index].codes for index, _, _ in units.places]
     return fit_calibration(
-        parts,
+        [found[index].part(begin, end).features for index, begin, end in units.places],
         terms=config.terms,
         window=window,
         hop=hop,
         smoothing=config.smoothing,
         unit=units.kind,
         per_unit=units.per_unit,
-        conditions=np.array([codes[index] for index, _, _ in units.places]) if flow.classes else None,
+        conditions=np.array(codes) if any(codes) else None,
     )
-
-
-def _features(stream: Stream, terms: Sequence[Term]) -> tuple[Array, Features] | None:
-    starts: list[int] = []
-    parts: dict[str, list[Array]] = {term.name: [] for term in terms}
-    for begun, batch in stream:
-        starts += begun
-        for term in terms:
-            parts[term.name].append(term.extract(batch).cpu().numpy())
-    if not starts:
-        return None
-    return np.array(starts, dtype=np.float64), {name: np.concatenate(p) for name, p in parts.items()}

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..recipe import ScoreConfig
-from .calibrate import resolve_hop
-from .calibration import Calibration, Pool
+from .calibration import Calibration, Pool, measures
+from .extract import Extract, resolve_hop
 from .fuse import simes
 from .place import Place
 from .term import Array, Statistics, Term
@@ -90,6 +90,17 @@ def promised(p_value: float, rate: float) -> bool:
     """Whether a p-value is an alarm at this rate."""
     # A hair of tolerance: 1/20 with 19 units is meant to be 0.05.
     return p_value <= rate * (1.0 + 1e-9)
+
+
+def judge_extract(extract: Extract, calibration: Calibration) -> Judgement:
+    """The judgement of a recording that has been through the flow and has a score.
+
+    That of `score_recording`, but for rounding. It must have been taken with the window, the hop and the
+    terms of the calibration.
+    """
+    judge = Judge(calibration)
+    judge.add(measures(calibration.make_terms(), extract.features, calibration.statistics))
+    return judge.judgement()
 
 
 class Judge:

@@ -11,7 +11,7 @@ from ..data.recording import Recording
 from ..data.split import split_recordings
 from ..errors import InputError, UsageError
 from ..recipe import Recipe
-from ..scoring.calibrate import resolve_hop
+from ..scoring.extract import resolve_hop
 from ..scoring.fuse import attainable_rate, rate_text
 from ..scoring.units import expected
 

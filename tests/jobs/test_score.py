@@ -13,7 +13,8 @@ from small import Array, noise, recording, small_model
 
 from seqflow.data.inspect import inspect
 from seqflow.errors import InputError, ResourceError, UsageError
-from seqflow.jobs.score import _without_memory, exit_code, output_path, ranked, score, score_paths
+from seqflow.jobs.inputs import without_memory
+from seqflow.jobs.score import exit_code, output_path, ranked, score, score_paths
 from seqflow.model import Model
 from seqflow.scoring import FileScore, read_scores, score_recording
 
@@ -203,7 +204,7 @@ def test_advice_is_for_who_has_a_model_and_no_recipe(model: Model, folder: Path,
         UsageError, match=r"ask for at least that \(--alarm-rate\), or take a model calibrated"
     ):
         score_paths(model, [folder], alarm_rate=0.01)
-    full = _without_memory(MemoryError(), "x.wav", model.recipe.score)
+    full = without_memory(MemoryError(), "x.wav", model.recipe.score)
     assert isinstance(full, ResourceError) and "choose another --device, or train a model" in str(full)
 
 

@@ -13,11 +13,14 @@ from small import noise, recording, small_model
 from seqflow.corruptions import CORRUPTIONS
 from seqflow.data.recording import ArrayRecording
 from seqflow.errors import UsageError
+from seqflow.flow import Flow
+from seqflow.jobs import corruption_scores
 from seqflow.jobs.benchmark_corruptions import benchmark_corruptions
 from seqflow.jobs.corruption_figures import ALONE, Figure, Row, make_rows, used_rates
 from seqflow.jobs.corruption_scores import Judged, Outcome, judge_corrupted, random_for
 from seqflow.model import Model
-from seqflow.scoring import score_recording
+from seqflow.recipe import ScoreConfig
+from seqflow.scoring import Apart, Calibration, judge_apart, score_recording
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,31 @@ def test_with_and_without_a_clock(kind: str) -> None:
     assert np.mean([one.changed["noise"].values["score"] for one in judged]) > np.mean(
         [one.clean.values["score"] for one in judged]
     )
+
+
+@pytest.mark.parametrize(("kind", "step"), [("audio", 2.0**-15), ("series", 0.01)])
+def test_copies_keep_to_what_the_recording_is(
+    kind: str, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = small_model(kind, 8000.0)
+    assert own.calibration is not None
+    seen: list[ArrayRecording] = []
+
+    def spy(flow: Flow, given: ArrayRecording, config: ScoreConfig, calibration: Calibration) -> Apart:
+        seen.append(given)
+        return judge_apart(flow, given, config, calibration)
+
+    monkeypatch.setattr(corruption_scores, "judge_apart", spy)
+    values = np.round(0.3 * noise(5) / step) * step
+    given = recording(values, "x", kind=kind, rate=8000.0, step=step)
+    judge_corrupted(own, own.recipe.score, own.calibration, [given], 0, lambda *event: None)
+    assert len(seen) == 1 + len(CORRUPTIONS) and np.array_equal(seen[0].values, values)
+    for one in seen:
+        assert (one.kind, one.rate, one.step, one.name) == (kind, 8000.0, step, "x")
+        assert np.allclose(one.values / step, np.round(one.values / step), atol=1e-6)
+    beyond = [np.abs(one.values).max() > max(1.0, np.abs(values).max()) for one in seen]
+    # A click of ten deviations is three times full scale.
+    assert any(beyond) == (kind == "series")
 
 
 def test_recordings_that_cannot_be_judged_are_named(model: Model, folder: Path, tmp_path: Path) -> None:

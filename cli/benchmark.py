@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import benchmark_samples, benchmark_tsb_ad, console
+from . import benchmark_corruptions, benchmark_samples, benchmark_tsb_ad, console
 from .options import MARKUP, DeviceOption, JsonOption, SetOption, examples
 from .progress import Progress
 from .train import Show
@@ -22,6 +22,7 @@ app = typer.Typer(
     epilog=examples(
         "seqflow benchmark density audio/fsdd --set data.root=recordings --out compared",
         "seqflow benchmark samples runs/audio/fsdd --out judged",
+        "seqflow benchmark corruptions runs/audio/fsdd unseen/ --out corrupted",
         "seqflow benchmark tsb-ad TSB-AD-U --windows windows.csv --out found",
     ),
 )
@@ -138,4 +139,5 @@ def density(
 
 
 app.command("samples", epilog=benchmark_samples.EXAMPLES)(benchmark_samples.samples)
+app.command("corruptions", epilog=benchmark_corruptions.EXAMPLES)(benchmark_corruptions.corruptions)
 app.command("tsb-ad", epilog=benchmark_tsb_ad.EXAMPLES)(benchmark_tsb_ad.tsb_ad)

@@ -30,6 +30,7 @@ LAYERS = {
     "flow": {"bijections", "distributions", "classes", "ops", "errors"},
     "recipe": {"errors", "files"},
     "data": {"recipe", "classes", "errors", "files"},
+    "corruptions": {"data"},
     "objective": {"flow", "data", "errors"},
     "checkpoint": {"errors", "files"},
     "build": {*MATHS, "recipe", "errors"},

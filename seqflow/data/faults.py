@@ -91,40 +91,49 @@ def _noise(x: Array, level: Array, rng: Generator, rate: float) -> Array:
     return np.asarray(x + level * rng.standard_normal(x.shape))
 
 
-def _sign(rng: Generator) -> float:
+def sign(rng: Generator) -> float:
+    """1 or -1."""
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
-def _ringing(n: int, rng: Generator) -> Array:
+def ringing(n: int, rng: Generator) -> Array:
     """An impulse that rings and dies away (n,)."""
     time = np.arange(n)
     return np.asarray(np.exp(-time / 8.0) * np.cos(2.0 * np.pi * rng.uniform(0.15, 0.4) * time))
 
 
 def _click(x: Array, level: Array, rng: Generator, rate: float) -> Array:
-    return x + 5.0 * level * _sign(rng) * _ringing(x.shape[1], rng)
+    return x + 5.0 * level * sign(rng) * ringing(x.shape[1], rng)
+
+
+def strikes(n: int, gap: float, rng: Generator) -> Array:
+    """Ones (n,) about `gap` samples apart, from the first sample on, zeros between.
+
+    As of a rolling element over a crack: near-periodic, since it slips by a percent or two.
+    """
+    gaps = gap * (1.0 + 0.02 * rng.standard_normal(int(n / gap) + 2))
+    at = (np.cumsum(gaps) - gaps[0]).astype(np.int64)
+    train = np.zeros(n)
+    train[at[(at >= 0) & (at < n)]] = 1.0
+    return train
 
 
 def _bearing(x: Array, level: Array, rng: Generator, rate: float) -> Array:
-    # A rolling element over a crack: near-periodic, since it slips by a percent or two.
-    n, pace = x.shape[1], max(2.0, rate / 100.0)
-    gaps = pace * (1.0 + 0.02 * rng.standard_normal(int(n / pace) + 2))
-    at = (np.cumsum(gaps) - gaps[0]).astype(np.int64)
-    strikes = np.zeros(n)
-    strikes[at[(at >= 0) & (at < n)]] = 1.0
-    return x + 3.0 * level * np.convolve(strikes, _ringing(64, rng))[:n]
+    n = x.shape[1]
+    train = strikes(n, max(2.0, rate / 100.0), rng)
+    return x + 3.0 * level * np.convolve(train, ringing(64, rng))[:n]
 
 
 def _drift(x: Array, level: Array, rng: Generator, rate: float) -> Array:
-    return x + 3.0 * level * _sign(rng) * np.linspace(0.0, 1.0, x.shape[1])
+    return x + 3.0 * level * sign(rng) * np.linspace(0.0, 1.0, x.shape[1])
 
 
 def _level_shift(x: Array, level: Array, rng: Generator, rate: float) -> Array:
-    return x + 3.0 * level * _sign(rng)
+    return x + 3.0 * level * sign(rng)
 
 
 def _spike(x: Array, level: Array, rng: Generator, rate: float) -> Array:
-    return x + 8.0 * level * _sign(rng)
+    return x + 8.0 * level * sign(rng)
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(

@@ -91,7 +91,10 @@ def gather(model: Model, folder: Path | None, length: int) -> Material:
             real = [*parts.calibration, *parts.valid]
             real_name = "recordings that the recipe holds back to calibrate and to validate"
     else:
-        real, real_name = _of_folder(model, folder, notes), f"recordings of {folder}"
+        real, faults = of_folder(model, folder)
+        real_name = f"recordings of {folder}"
+        if faults:
+            notes.append(f"{len(faults)} recordings left out; first: {faults[0]}")
         try:
             train = split_recordings(model.recipe).train
         except SeqflowError as error:
@@ -115,6 +118,32 @@ def gather(model: Model, folder: Path | None, length: int) -> Material:
         return Material(real, floor, train, real_name, "other training recordings", tuple(notes))
     real, floor = _parted(real, length, 0.5)
     return Material(real, floor, [], real_name, "the other half of them", tuple(notes))
+
+
+def of_folder(model: Model, folder: Path) -> tuple[list[Recording], list[InputError]]:
+    """The recordings in a folder that are of the model's channels and rate, and why others cannot be used.
+
+    Raises UsageError where none can be used.
+    """
+    faults: list[InputError] = []
+    found: list[Recording] = []
+    for path in expand([folder], model.recipe.data, faults.append):
+        try:
+            opened = open_recordings(
+                path, model.recipe.data, rate=model.rate, names=model.channel_names or None
+            )
+        except InputError as error:
+            faults.append(error)
+            continue
+        for one in opened:
+            if (one.channels, one.rate) == (model.channels, model.rate):
+                found.append(one)
+            else:
+                text = "has other channels or another rate than the model"
+                faults.append(InputError(path, "wrong_channels", text))
+    if not found:
+        raise UsageError(f"{folder}: no recording can be used; first: {faults[0]}")
+    return found, faults
 
 
 def cut(recordings: Sequence[Recording], length: int, limit: int) -> Windows:
@@ -190,30 +219,6 @@ def labelled(recordings: Sequence[Recording], pattern: str | None) -> None:
         raise UsageError(
             f"--label-pattern {pattern}: matches the name of no recording, such as {recordings[0].name}"
         )
-
-
-def _of_folder(model: Model, folder: Path, notes: list[str]) -> list[Recording]:
-    faults: list[InputError] = []
-    found: list[Recording] = []
-    for path in expand([folder], model.recipe.data, faults.append):
-        try:
-            opened = open_recordings(
-                path, model.recipe.data, rate=model.rate, names=model.channel_names or None
-            )
-        except InputError as error:
-            faults.append(error)
-            continue
-        for one in opened:
-            if (one.channels, one.rate) == (model.channels, model.rate):
-                found.append(one)
-            else:
-                text = "has other channels or another rate than the model"
-                faults.append(InputError(path, "wrong_channels", text))
-    if not found:
-        raise UsageError(f"{folder}: no recording can be used; first: {faults[0]}")
-    if faults:
-        notes.append(f"{len(faults)} recordings left out; first: {faults[0]}")
-    return found
 
 
 def _parted(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import one_line
 from ..metrics import Interval
 from ..scoring.results import guard
+from .result_table import Table, count_text, markdown_page, number_text
 from .tsb_ad_means import SUBSETS, Mean, Speed, default_track, tracks
 from .tsb_ad_published import Comparison
 from .tsb_ad_row import MEASURES, TITLES, SeriesRow
@@ -77,19 +78,6 @@ class TsbAdBenchmark:
         return 0 if not self.failed else 3 if self.judged else 4
 
 
-class Table(NamedTuple):
-    """Rows of text below a head; the first `left` columns are words, the others numbers."""
-
-    head: tuple[str, ...]
-    rows: list[list[str]]
-    left: int
-
-    @property
-    def right(self) -> tuple[str, ...]:
-        """Titles of the columns of numbers."""
-        return self.head[self.left :]
-
-
 def tables(result: TsbAdBenchmark) -> list[Table]:
     """The means, and beside published methods. Sources for the track that counts; the CSV has the rest."""
     main = default_track(result.judged)
@@ -97,7 +85,12 @@ def tables(result: TsbAdBenchmark) -> list[Table]:
         Table(
             ("track", "mean over", "count", *(TITLES[name] for name in MEASURES)),
             [
-                [one.track, one.subset, str(one.count), *(_number(getattr(one, name)) for name in MEASURES)]
+                [
+                    one.track,
+                    one.subset,
+                    str(one.count),
+                    *(number_text(getattr(one, name)) for name in MEASURES),
+                ]
                 for one in result.means
                 if one.track == main or one.subset in SUBSETS
             ],
@@ -112,7 +105,7 @@ def tables(result: TsbAdBenchmark) -> list[Table]:
                     [
                         method.name,
                         "this detector" if method.kind == "this" else method.kind,
-                        *(_number(method.means.get(subset)) for subset in SUBSETS),
+                        *(number_text(method.means.get(subset)) for subset in SUBSETS),
                     ]
                     for method in result.published.methods
                 ],
@@ -129,7 +122,7 @@ def facts(result: TsbAdBenchmark) -> list[str]:
     lines = [
         f"protocol {result.protocol}: {PROTOCOLS[result.protocol]}",
         f"detector: {_settings(result.settings)}",
-        f"{len(judged)} of {_count(len(result.rows), 'series')} of {result.folder}{part}; "
+        f"{len(judged)} of {count_text(len(result.rows), 'series')} of {result.folder}{part}; "
         f"buffer windows {_windows(result)}",
     ]
     groups = len({row.group for row in judged})
@@ -139,7 +132,9 @@ def facts(result: TsbAdBenchmark) -> list[str]:
         if count < len(judged):
             lines.append(f"track {name}: {count} series have it")
     if filled := sum(row.filled > 0 for row in judged):
-        lines.append(f"{_count(filled, 'series')} with missing values, filled in between their neighbours")
+        lines.append(
+            f"{count_text(filled, 'series')} with missing values, filled in between their neighbours"
+        )
     if (speed := result.speed) is not None:
         lines.append(
             f"seconds for 10,000 points: fit {speed.fit:.3f}, score {speed.score:.3f}; seconds of a series: "
@@ -148,17 +143,13 @@ def facts(result: TsbAdBenchmark) -> list[str]:
     if result.published is not None:
         lines += _compared(result.published)
     machine = ", ".join(f"{key} {value}" for key, value in result.machine.items())
-    lines.append(f"on {machine}; {_count(result.jobs, 'process', 'processes')} of one thread each")
+    lines.append(f"on {machine}; {count_text(result.jobs, 'process', 'processes')} of one thread each")
     return [*lines, *(f"{row.name}: {row.status}: {row.detail}" for row in result.failed)]
 
 
 def markdown(result: TsbAdBenchmark) -> str:
     """The result as Markdown."""
-    lines: list[str] = []
-    for table in tables(result):
-        rule = ["---"] * table.left + ["---:"] * len(table.right)
-        lines += [_line(table.head), "| " + " | ".join(rule) + " |", *map(_line, table.rows), ""]
-    return "\n".join([*lines, *(f"* {_cell(fact)}" for fact in facts(result))]) + "\n"
+    return markdown_page(tables(result), facts(result))
 
 
 def to_csv(result: TsbAdBenchmark) -> str:
@@ -236,20 +227,3 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 def _interval(interval: Interval | None) -> dict[str, float] | None:
     return None if interval is None else dict(interval._asdict())
-
-
-def _count(count: int, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_cell, cells)) + " |"
-
-
-def _cell(text: str) -> str:
-    """Text that neither ends a cell nor a line."""
-    return one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<")

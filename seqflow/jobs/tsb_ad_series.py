@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from ..errors import InputError, UsageError
 from ..recipe.data import SeriesData
 
 Floats = NDArray[np.float64]
+Item = TypeVar("Item")
 
 LABEL = "Label"
 _SOURCE = re.compile(r"\d+_([^_]+)_")
@@ -68,15 +69,15 @@ def find_series(folder: Path, out: Path) -> tuple[list[str], dict[str, InputErro
     return names, faults
 
 
-def spread(names: list[str], limit: int | None) -> list[str]:
-    """At most `limit` of the names, evenly spread over their order. Raises UsageError for a limit below 1."""
+def spread(items: list[Item], limit: int | None) -> list[Item]:
+    """At most `limit` of the items, evenly spread over their order. Raises UsageError for a limit below 1."""
     if limit is None:
-        return names
+        return items
     if limit < 1:
         raise UsageError(f"limit: {limit} series have no mean; give 1 or more")
-    if limit >= len(names):
-        return names
-    return [names[(2 * i + 1) * len(names) // (2 * limit)] for i in range(limit)]
+    if limit >= len(items):
+        return items
+    return [items[(2 * i + 1) * len(items) // (2 * limit)] for i in range(limit)]
 
 
 def source_of(name: str) -> str:

@@ -2,8 +2,9 @@
 (T).
 
 Areas under ROC and precision-recall curves, by points (`areas`) and over ranges with buffers (`vus`); alarms
-as an operator meets them (`alarms`); bootstrap intervals over series (`bootstrap`); published tables
-(`tables`), and the buffer window of a series that is in none (`buffer`). Nothing here knows of a model.
+as an operator meets them (`alarms`); bootstrap intervals over series (`bootstrap`), and of areas over
+recordings (`roc_bootstrap`); published tables (`tables`), and the buffer window of a series that is in none
+(`buffer`). Nothing here knows of a model.
 
 F1 after point adjustment (PA-F1) is left out on purpose. It counts a whole event as found point by point once
 a single one of its points is in alarm, so that noise with a few alarms anywhere comes near 1 on long events,
@@ -16,6 +17,7 @@ from .alarms import Detection, count_alarms, detect, detect_at_rate
 from .areas import pr_area, roc_area
 from .bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from .buffer import estimate_window
+from .roc_bootstrap import roc_area_draws
 from .runs import runs
 from .tables import read_published, read_windows
 from .vus import Volume, range_areas, vus
@@ -35,6 +37,7 @@ __all__ = [
     "read_published",
     "read_windows",
     "roc_area",
+    "roc_area_draws",
     "runs",
     "vus",
 ]

@@ -1,5 +1,6 @@
 """Anomaly scores from a flow, their calibration and their place in time."""
 
+from .apart import Apart, judge_apart
 from .calibrate import calibrate, calibrate_extracts
 from .calibration import Calibration
 from .extract import Extract, extract
@@ -8,6 +9,7 @@ from .results import FileScore, read_scores, write_scores
 from .series import OnSamples, score_recording
 
 __all__ = [
+    "Apart",
     "Calibration",
     "Extract",
     "FileScore",
@@ -15,6 +17,7 @@ __all__ = [
     "calibrate",
     "calibrate_extracts",
     "extract",
+    "judge_apart",
     "judge_extract",
     "read_scores",
     "score_recording",

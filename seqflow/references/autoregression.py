@@ -74,8 +74,8 @@ def regressors(x: Array, order: int) -> Array:
 
 
 def _residuals(x: Array, predictors: list[Array]) -> tuple[Array, Array]:
-    """x (W, T) minus its prediction: (W, order) of the first samples by predictors of orders 0, 1, .., fewer in
-    shorter windows, and (W, T - order) of the rest by the last."""
+    """x (W, T) minus its prediction: (W, order) of the first samples by predictors of orders 0, 1, .., and
+    (W, T - order) of the rest by the last. Windows shorter than the order have no rest."""
     order = len(predictors) - 1
     first = [x[:, t] - x[:, :t][:, ::-1] @ predictors[t] for t in range(min(order, x.shape[1]))]
     rest = [(regressors(w, order)[:, 1:] @ predictors[-1])[order:] for w in x]

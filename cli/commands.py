@@ -14,6 +14,7 @@ from . import (
     console,
     data,
     demo,
+    detect,
     export,
     info,
     inpaint,
@@ -32,6 +33,7 @@ app = typer.Typer(
     epilog=examples(
         "seqflow demo                       the whole way on real recordings",
         "seqflow recipes                    what there is to start from",
+        "seqflow detect FILE                where a series is odd, without training",
         "seqflow train toy/sine             makes a model in the folder runs/toy/sine",
         "seqflow score runs/toy/sine FILES  what in them is unusual, and where",
         "seqflow COMMAND --help             what a command takes, with examples",
@@ -42,6 +44,7 @@ _START, _USE, _LOOK = "Start", "Use a model", "Look things up"
 app.command("demo", epilog=demo.EXAMPLES, rich_help_panel=_START)(demo.demo)
 app.add_typer(recipes.app, name="recipes", rich_help_panel=_START)
 app.command("check", epilog=check.EXAMPLES, rich_help_panel=_START)(check.check)
+app.command("detect", epilog=detect.EXAMPLES, rich_help_panel=_START)(detect.detect)
 app.command("train", epilog=train.EXAMPLES, rich_help_panel=_START)(train.train)
 app.command("score", epilog=score.EXAMPLES, rich_help_panel=_USE)(score.score)
 app.command("batch", epilog=batch.EXAMPLES, rich_help_panel=_USE)(batch.batch)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .flow import Flow
     from .jobs.calibrate import calibrate
+    from .jobs.detect import detect
     from .jobs.inpaint import inpaint
     from .jobs.latent import morph, reconstruct
     from .jobs.score import score
@@ -28,6 +29,7 @@ _PLACES = {
     "Model": "model:Model",
     "Recipe": "recipe:Recipe",
     "calibrate": "jobs.calibrate:calibrate",
+    "detect": "jobs.detect:detect",
     "inpaint": "jobs.inpaint:inpaint",
     "load": "model:Model.load",
     "load_recipe": "recipe:load",
@@ -43,6 +45,7 @@ __all__ = [
     "Recipe",
     "__version__",
     "calibrate",
+    "detect",
     "inpaint",
     "load",
     "load_recipe",

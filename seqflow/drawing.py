@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,6 +101,26 @@ def envelope(ax: Axes, moments: Array, values: Array, colour: str) -> None:
     low = np.where(empty, np.nan, np.where(np.isnan(padded), np.inf, padded).min(axis=1))
     high = np.where(empty, np.nan, np.where(np.isnan(padded), -np.inf, padded).max(axis=1))
     ax.fill_between(moments[::size], low, high, color=colour, linewidth=0.6, zorder=2)
+
+
+def lanes(ax: Axes, moments: Array, x: Array, names: Sequence[str]) -> None:
+    """Channels one above the other, the first on top; the units stay those of the recording for one."""
+    shown = x[:MOST_LANES]
+    if len(shown) == 1:
+        envelope(ax, moments, shown[0], WAVE)
+        # Columns without names are numbered.
+        ax.set_ylabel(names[0] if names and not names[0].isdigit() else "value", **PLAIN)
+        return
+    labels = list(names) or [f"channel {index}" for index in range(len(x))]
+    for index, lane in enumerate(shown):
+        low, high = np.nanmin(lane, initial=np.inf), np.nanmax(lane, initial=-np.inf)
+        height = high - low if high > low else 1.0
+        envelope(ax, moments, 0.85 * (lane - low) / height - index, SHADES[index])
+    ax.set_yticks([0.42 - index for index in range(len(shown))], labels[: len(shown)], **PLAIN)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    if len(x) > len(shown):
+        ax.set_title(f"{len(x) - len(shown)} more channels", loc="right", color=GREY)
 
 
 def spectrogram(ax: Axes, moments: Array, x: Array, clock: Clock, bar: bool = True) -> None:

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .data.filling import fill_lines
 from .data.recording import Recording
 from .drawing import (
     GREY,
     LIGHT,
-    MOST_LANES,
     PLAIN,
     SCORE,
-    SHADES,
     WAVE,
     WORST,
     Array,
@@ -28,6 +26,7 @@ from .drawing import (
     clock_of,
     envelope,
     figure_file,
+    lanes,
     spectrogram,
 )
 from .scoring import Calibration, FileScore
@@ -63,11 +62,11 @@ def localisation_figure(recording: Recording, score: FileScore, path: Path, *, c
     ratios = [2.0, 1.4, *([2.2] if spectrum else []), *([0.1, 2.0] if near else [])]
     with figure_file(path, 10.0, 1.3 + 1.05 * sum(ratios)) as figure:
         axes = figure.subplots(len(ratios), 1, height_ratios=ratios)
-        _lanes(axes[0], moments, x, recording.channel_names)
+        lanes(axes[0], moments, x, recording.channel_names)
         _track(axes[1], moments, steps, track)
         whole = axes[: 2 + spectrum]
         if spectrum:
-            spectrogram(axes[2], moments, _filled(values, mask), clock)
+            spectrogram(axes[2], moments, fill_lines(values, mask), clock)
         for ax in whole[:2]:
             _shade(ax, score, clock)
         for ax in whole:
@@ -79,7 +78,7 @@ def localisation_figure(recording: Recording, score: FileScore, path: Path, *, c
             begin, end = near
             closer = clock_of(recording.rate, end - begin)
             moments = (recording.start + np.arange(begin, end)) * closer.step
-            _lanes(axes[-1], moments, x[:, begin:end], recording.channel_names)
+            lanes(axes[-1], moments, x[:, begin:end], recording.channel_names)
             _shade(axes[-1], score, closer)
             axes[-1].set_xlim(moments[0], moments[-1] + closer.step)
             axes[-1].set_xlabel(f"{closer.unit}, around the worst interval")
@@ -157,26 +156,6 @@ def _headline(score: FileScore) -> str:
     return "   ·   ".join("".join(c if c.isprintable() else "?" for c in part) for part in shown)
 
 
-def _lanes(ax: Axes, moments: Array, x: Array, names: Sequence[str]) -> None:
-    """Channels one above the other, the first on top; the units stay those of the recording for one."""
-    shown = x[:MOST_LANES]
-    if len(shown) == 1:
-        envelope(ax, moments, shown[0], WAVE)
-        # Columns without names are numbered.
-        ax.set_ylabel(names[0] if names and not names[0].isdigit() else "value", **PLAIN)
-        return
-    labels = list(names) or [f"channel {index}" for index in range(len(x))]
-    for index, lane in enumerate(shown):
-        low, high = np.nanmin(lane, initial=np.inf), np.nanmax(lane, initial=-np.inf)
-        height = high - low if high > low else 1.0
-        envelope(ax, moments, 0.85 * (lane - low) / height - index, SHADES[index])
-    ax.set_yticks([0.42 - index for index in range(len(shown))], labels[: len(shown)], **PLAIN)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    if len(x) > len(shown):
-        ax.set_title(f"{len(x) - len(shown)} more channels", loc="right", color=GREY)
-
-
 def _track(ax: Axes, moments: Array, steps: Array, name: str) -> None:
     envelope(ax, moments, steps, SCORE)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
@@ -217,15 +196,6 @@ def _surroundings(recording: Recording, score: FileScore, context: int) -> tuple
     margin = max(2 * context, end - begin)
     begin, end = max(0, begin - margin), min(recording.length, end + margin)
     return (begin, end) if 0 < 4 * (end - begin) < recording.length else None
-
-
-def _filled(values: Array, mask: NDArray[np.bool_]) -> Array:
-    """Samples (C, T) with straight lines over those that are not valid, which would ring at every pitch."""
-    filled = np.array(values, dtype=np.float64)
-    for lane, valid in zip(filled, mask, strict=True):
-        if valid.any() and not valid.all():
-            lane[~valid] = np.interp(np.flatnonzero(~valid), np.flatnonzero(valid), lane[valid])
-    return filled
 
 
 def _dots(ax: Axes, values: Array, height: float, colour: str, size: float) -> None:

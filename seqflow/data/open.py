@@ -23,6 +23,7 @@ def open_recordings(
     names: tuple[str, ...] | None = None,
     strict: bool = False,
     columns: Mapping[str, str] | None = None,
+    times: bool = False,
 ) -> list[Recording]:
     """The recordings in a file: one, but for series that are split at gaps.
 
@@ -30,12 +31,12 @@ def open_recordings(
     where the data are made up. What the recipe does not say for that kind of file has its default. `name`:
     null for the path below data.root. `rate` (Hz) and `names` are those of a trained model and go before the
     recipe's. `strict` refuses files with faults that could be read around. `columns` are those of a manifest,
-    for `conditions`; see `conditions_of`.
+    for `conditions`; see `conditions_of`. `times` keeps time stamps in memory, for `time_of`.
 
     Raises InputError, see `open_audio` and `open_series`.
     """
     path = Path(path)
-    recordings = _open(path, config, name, rate, names, strict)
+    recordings = _open(path, config, name, rate, names, strict, times)
     conditions = conditions_of(path, config, columns)
     for recording in recordings:
         recording.conditions = conditions
@@ -49,6 +50,7 @@ def _open(
     rate: float | None,
     names: tuple[str, ...] | None,
     strict: bool,
+    times: bool,
 ) -> list[Recording]:
     if name is None:
         name = _name(path, config)
@@ -57,7 +59,7 @@ def _open(
         series = _as_series(config)
         if rate is not None:
             series = series.model_copy(update={"rate": rate})
-        return open_series(path, name=name, config=series, names=names, strict=strict)
+        return open_series(path, name=name, config=series, names=names, strict=strict, times=times)
     return [
         open_audio(
             path,

@@ -75,6 +75,10 @@ class Recording(ABC):
         """(length,) true where the file calls a sample anomalous; None where it has no labels."""
         return None
 
+    def time_of(self, index: int) -> str | None:
+        """The time stamp of a sample as the file has it; None where there is none, or it was not kept."""
+        return None
+
     def part(self, start: int, stop: int) -> Recording:
         """The samples start .. stop - 1 as a recording of its own, with `start` moved on."""
         return Part(self, start, stop)
@@ -105,6 +109,10 @@ class Part(Recording):
         """The labels of the stretch."""
         labels = self.whole.labels()
         return None if labels is None else labels[self.begin : self.begin + self.length]
+
+    def time_of(self, index: int) -> str | None:
+        """The time stamp of a sample of the stretch."""
+        return self.whole.time_of(self.begin + index)
 
 
 class ArrayRecording(Recording):

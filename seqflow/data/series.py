@@ -33,6 +33,7 @@ def open_series(
     config: SeriesData,
     names: tuple[str, ...] | None = None,
     strict: bool = False,
+    times: bool = False,
 ) -> list[Recording]:
     """The series in a file, by its suffix; several where `irregular: split` cuts at gaps.
 
@@ -51,7 +52,7 @@ def open_series(
     Values are float32 where rounding to it stays below a thousandth of the step, or without one, of a typical
     change from sample to sample; else float64. Arrays are read in place, and only their type decides. Missing
     and non-finite values are masked, by `config.missing`. `strict` refuses what is read in part: a cut file,
-    or rows that share a time.
+    or rows that share a time. `times` keeps the time stamps of tables in memory, for `time_of`.
 
     A file with another suffix is told by its first bytes, and is text where they say nothing; archives are
     refused. Raises InputError.
@@ -67,7 +68,9 @@ def open_series(
         case _:
             table = read_csv(path, config, names, strict=strict)
     parts = (
-        [table] if isinstance(table, Recording) else recordings_of(path, table, config, names, strict=strict)
+        [table]
+        if isinstance(table, Recording)
+        else recordings_of(path, table, config, names, strict=strict, times=times)
     )
     for number, part in enumerate(parts, start=1):
         part.name = f"{name}#{number}" if len(parts) > 1 else name

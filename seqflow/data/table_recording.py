@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..recipe.data import SeriesData
 from .columns import pick
 from .lattice import common_step, sampled
+from .numbers import text_of
 from .recording import ArrayRecording, Recording, Values
 from .regularity import JITTER, Arrangement, arrange
 from .table import Table
@@ -19,24 +21,45 @@ from .timestamps import parse_times
 
 
 class SeriesRecording(ArrayRecording):
-    """A series in memory, with its labels (length,) where it has some."""
+    """A series in memory, with its labels (length,) where it has some.
 
-    def __init__(self, values: Values, labels: NDArray[np.bool_] | None) -> None:
+    `stamps` are the columns of time stamps as they are in the file, and `order` the row of every sample, -1
+    for a masked one; None: rows are samples.
+    """
+
+    def __init__(
+        self,
+        values: Values,
+        labels: NDArray[np.bool_] | None,
+        stamps: Sequence[pa.ChunkedArray] = (),
+        order: NDArray[np.int64] | None = None,
+    ) -> None:
         super().__init__(values)
-        self._labels = labels
+        self._labels, self._stamps, self._order = labels, stamps, order
 
     def labels(self) -> NDArray[np.bool_] | None:
         """True where the file calls a sample anomalous; masked samples in gaps are not."""
         return self._labels
 
+    def time_of(self, index: int) -> str | None:
+        """The time stamp as the file has it, date and time of day joined; None for a sample in a gap."""
+        row = index if self._order is None else int(self._order[index])
+        return " ".join(text_of(cells[row]) for cells in self._stamps) or None if row >= 0 else None
+
 
 def recordings_of(
-    path: Path, table: Table, config: SeriesData, names: tuple[str, ...] | None, *, strict: bool
+    path: Path,
+    table: Table,
+    config: SeriesData,
+    names: tuple[str, ...] | None,
+    *,
+    strict: bool,
+    times: bool = False,
 ) -> list[Recording]:
     """One recording, or one for every stretch without a gap where `irregular: split` cuts.
 
-    `strict` refuses rows that share a time. Raises InputError: `timestamps`, `duplicate_times`, `nonfinite`,
-    `wrong_channels`, `wrong_rate`.
+    `strict` refuses rows that share a time. `times` keeps the time stamps in memory, for `time_of`. Raises
+    InputError: `timestamps`, `duplicate_times`, `nonfinite`, `wrong_channels`, `wrong_rate`.
     """
     chosen, channel_names = pick(path, table.names, config.channels, names)
     columns = [table.columns[i] for i in chosen]
@@ -56,7 +79,7 @@ def recordings_of(
     order, labels = arrangement.order, table.label
     if order is not None and labels is not None:
         labels = labels[order] & (order >= 0)
-    whole = SeriesRecording(_stacked(columns, order, step), labels)
+    whole = SeriesRecording(_stacked(columns, order, step), labels, table.time if times else (), order)
     whole.path, whole.channel_names, whole.step = str(path), channel_names, step
     whole.rate = agreed_rate(path, config, arrangement.rate, known=known)
     faults = [fault for fault in (table, arrangement) if fault.status != "ok"]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.discover import find_files
+from ..data.filling import fill_lines
 from ..data.open import open_recordings
 from ..errors import InputError, UsageError
 from ..recipe.data import SeriesData
@@ -111,13 +112,10 @@ def read_series(path: Path) -> Series:
     labels = recording.labels()
     if labels is None:
         raise InputError(path, "missing_column", f"has no column {LABEL}")
-    values = block.values.astype(np.float64)
-    for channel, (row, valid) in enumerate(zip(values, block.mask, strict=True)):
+    for channel, valid in enumerate(block.mask):
         if not valid.any():
             raise InputError(path, "nonfinite", f"channel {channel} has no finite value at all")
-        if not valid.all():
-            row[~valid] = np.interp(np.flatnonzero(~valid), np.flatnonzero(valid), row[valid])
-    return Series(values, labels, int((~block.mask).sum()))
+    return Series(fill_lines(block.values, block.mask), labels, int((~block.mask).sum()))
 
 
 def group_of(labels: NDArray[np.bool_]) -> str:

@@ -1,6 +1,8 @@
-"""The worst interval of a recording, found while its scores stream by."""
+"""The worst interval of a recording, found while its scores stream by; the worst ones of a whole track."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,7 +37,7 @@ class WorstInterval:
             self.peak = float(filled[top])
             before = np.concatenate([self._history, filled[:top]])[-self._reach :]
             # The same rule backwards in time, from the peak on.
-            self.start = start + top + 1 - self._extent(np.append(before, self.peak)[::-1])
+            self.start = start + top + 1 - extent(np.append(before, self.peak)[::-1], self.peak, self._dip)
             self.end, self._open = start + top + 1, True
             self._extend(start, filled, top + 1)
         elif self._open:
@@ -45,14 +47,49 @@ class WorstInterval:
     def _extend(self, start: int, scores: Array, begin: int) -> None:
         assert self.end is not None
         dipping = start + begin - self.end
-        self.end += self._extent(np.concatenate([np.full(dipping, -np.inf), scores[begin:]]))
+        self.end += extent(np.concatenate([np.full(dipping, -np.inf), scores[begin:]]), self.peak, self._dip)
         self._open = start + len(scores) - self.end <= self._dip
 
-    def _extent(self, scores: Array) -> int:
-        """Samples up to the last one that belongs to the interval which ends in front of them."""
-        level = max(0.5 * self.peak, min(1.0, 0.8 * self.peak)) if self.peak > 0 else self.peak
-        # Behind the previous sample above the level: where each one is.
-        above = np.flatnonzero(scores >= level) + 1
-        apart = np.flatnonzero(np.diff(above, prepend=0) > self._dip + 1)
-        inside = above[: apart[0]] if len(apart) else above
-        return int(inside[-1]) if len(inside) else 0
+
+class Interval(NamedTuple):
+    """Samples start .. end - 1 around the sample `peak`, whose score is `height`."""
+
+    start: int
+    end: int
+    peak: int
+    height: float
+
+
+def worst_intervals(scores: Array, count: int, *, dip: int, leading: Array | None = None) -> list[Interval]:
+    """At most `count` intervals of a track (T,), the highest first: where each stays far above the usual.
+
+    Each is that of `WorstInterval` around the highest score outside those before it. One that would run into
+    them is their flank, and no interval of its own. `leading` (T,) are the scores that may be the highest,
+    where they are others; NaN and scores at or below the usual level, 0, are none.
+    """
+    filled = np.where(np.isnan(scores), -np.inf, scores)
+    tops = filled.copy() if leading is None else np.where(np.isnan(leading), -np.inf, leading)
+    found: list[Interval] = []
+    while len(found) < count and len(tops):
+        peak = int(tops.argmax())
+        height = float(tops[peak])
+        if not height > 0.0:
+            break
+        low = max((one.end for one in found if one.end <= peak), default=-dip - 1)
+        high = min((one.start for one in found if one.start > peak), default=len(filled) + dip + 1)
+        start = peak - extent(filled[max(0, low) : peak][::-1], height, dip)
+        end = peak + 1 + extent(filled[peak + 1 : high], height, dip)
+        tops[start:end] = -np.inf
+        if start - low > dip and high - end > dip:
+            found.append(Interval(start, end, peak, height))
+    return found
+
+
+def extent(scores: Array, peak: float, dip: int) -> int:
+    """Samples up to the last one that belongs to the interval of this peak which ends in front of them."""
+    level = max(0.5 * peak, min(1.0, 0.8 * peak)) if peak > 0 else peak
+    # Behind the previous sample above the level: where each one is.
+    above = np.flatnonzero(scores >= level) + 1
+    apart = np.flatnonzero(np.diff(above, prepend=0) > dip + 1)
+    inside = above[: apart[0]] if len(apart) else above
+    return int(inside[-1]) if len(inside) else 0

@@ -192,7 +192,8 @@ class _Timer:
 def _standardised(x: Scores, fit: int) -> Scores:
     """Mean 0 and deviation 1 on the first `fit` samples; without the latter where they do not move."""
     deviation = float(x[:fit].std())
-    return np.asarray((x - x[:fit].mean()) / (deviation if deviation > 1e-9 else 1.0))
+    moves = deviation > 1e-9 * float(np.abs(x).max())
+    return np.asarray((x - x[:fit].mean()) / (deviation if moves else 1.0))
 
 
 def _flags(seen: Array) -> NDArray[np.bool_]:
@@ -202,4 +203,6 @@ def _flags(seen: Array) -> NDArray[np.bool_]:
 
 
 def _mean_one(scores: Scores) -> Scores:
-    return np.asarray(scores / max(float(scores.mean()), 1e-12))
+    mean = float(scores.mean())
+    # Excesses of rounding, of a channel that stands still, count for nothing.
+    return np.asarray(scores / mean) if mean > 1e-4 else np.zeros(len(scores))

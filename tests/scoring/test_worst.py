@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqflow.scoring.worst import WorstInterval
+from seqflow.scoring.worst import Interval, WorstInterval, worst_intervals
 
 VALUES = st.lists(st.sampled_from([-2.0, -1.0, 0.0, 0.4, 0.9, 1.0, 1.2, 2.0, 3.0, 9.0, np.nan]), max_size=40)
 
@@ -49,3 +49,41 @@ def test_it_reaches_back_no_further_than_told() -> None:
     for start in range(0, len(scores), 7):
         interval.add(start, scores[start : start + 7])
     assert (interval.start, interval.end) == (40, 101)
+
+
+def test_intervals_of_a_whole_track() -> None:
+    scores = np.zeros(1000)
+    scores[100:110] = [2, 4, 6, 8, 10, 8, 6, 4.9, 4.5, 2]
+    scores[300:303] = [3, 7, 3]
+    scores[500] = 2.0
+    found = worst_intervals(scores, 5, dip=0)
+    assert found == [
+        Interval(102, 107, 104, 10.0),
+        Interval(301, 302, 301, 7.0),
+        Interval(500, 501, 500, 2.0),
+    ]
+    # The flank of the first, 4.9, was higher than the last one.
+    assert worst_intervals(scores, 2, dip=0) == found[:2]
+    assert worst_intervals(np.zeros(10), 5, dip=0) == [] == worst_intervals(np.full(4, np.nan), 5, dip=0)
+    assert worst_intervals(np.zeros(0), 5, dip=0) == []
+    # The first is that of the streaming rule.
+    for dip in (0, 3, 200):
+        worst = WorstInterval(dip, 10_000)
+        worst.add(0, scores)
+        assert worst_intervals(scores, 1, dip=dip)[0][:2] == (worst.start, worst.end)
+
+
+def test_intervals_led_by_other_scores() -> None:
+    scores = np.zeros(100)
+    scores[10:20], scores[50:60], scores[80] = 9.0, 5.0, np.nan
+    leading = scores.copy()
+    leading[10:20] = np.nan
+    assert worst_intervals(scores, 3, dip=0, leading=leading) == [Interval(50, 60, 50, 5.0)]
+    # An interval reaches over samples that may not lead.
+    leading = np.where(np.arange(100) == 12, 9.0, np.nan)
+    assert worst_intervals(scores, 3, dip=0, leading=leading) == [Interval(10, 20, 12, 9.0)]
+    # Two at one border: neither runs into the other.
+    close = np.zeros(60)
+    close[20], close[22] = 8.0, 7.0
+    assert [one.peak for one in worst_intervals(close, 3, dip=0)] == [20, 22]
+    assert [one[:2] for one in worst_intervals(close, 3, dip=1)] == [(20, 23)]

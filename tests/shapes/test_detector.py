@@ -71,6 +71,7 @@ def test_scores_do_not_depend_on_the_units_of_the_data() -> None:
     x = with_fault("shape")[0]
     a, b = (QUICK(one, TRAIN).tracks["fused"] for one in (x, 1e-3 * x - 7.0))
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(QUICK(1e-12 * x, TRAIN).tracks["fused"], a, rtol=1e-4, atol=1e-4)
 
 
 def test_channels_add_up_and_flags_stand_apart() -> None:
@@ -101,6 +102,14 @@ def test_a_prefix_that_stands_still() -> None:
     assert np.isfinite(found).all() and 2_900 < found.argmax() < 3_150
     constant = QUICK(np.full((1, LENGTH), 3.0), None, True).tracks["fused"]
     assert np.isfinite(constant).all() and np.ptp(constant) < 1e-6
+
+
+def test_a_channel_that_stands_still_adds_nothing() -> None:
+    flag = (np.arange(LENGTH) % PERIOD < 10).astype(float)
+    flag[2_600:2_640] = 1.0
+    alone = QUICK(flag[None], TRAIN, True).tracks["fused"]
+    beside = QUICK(np.stack([flag, np.full(LENGTH, 0.1)]), TRAIN, True).tracks["fused"]
+    np.testing.assert_allclose(beside, alone, rtol=1e-9)
 
 
 def test_same_series_same_scores() -> None:

@@ -1,0 +1,191 @@
+"""What was found unusual in a series, and how it is written down.
+
+Shapes: a track (T,), shares (C, T).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, one_line
+from ..scoring.results import guard
+
+RANKS = (
+    "heights rank what is unusual within a series; they are no calibrated alarms, and even a sound series "
+    "has a highest one. For a promised rate of false alarms: seqflow train, then seqflow score"
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An interval that is unusual.
+
+    Attributes:
+        rank: 1 for the highest.
+        start, end, peak: samples; the end is not part of it, the peak is where the score is highest.
+        height: of the fused score at the peak.
+        start_seconds, end_seconds, peak_seconds: the same in seconds from the first sample; None without a
+            rate.
+        start_time, last_time, peak_time: time stamps, as the file has them, of the first sample, of the last
+            one that is part of it, and of the peak; None where the file has none.
+        channels: of several channels those that add most to the score in it, and their shares, 0 to 1.
+    """
+
+    rank: int
+    start: int
+    end: int
+    peak: int
+    height: float
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    peak_seconds: float | None = None
+    start_time: str | None = None
+    last_time: str | None = None
+    peak_time: str | None = None
+    channels: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What is unusual in one series.
+
+    Attributes:
+        name, path: of the series.
+        status: "ok" or a reason code; `detail` says more. A series without scores has no events.
+        samples: per channel.
+        rate: Hz; None without a clock.
+        channel_names: (C) of the channels that were looked at.
+        normal: so many first samples were known to be normal; None: none.
+        whole: whether all samples were fitted on too; always where none is known to be normal.
+        filled: values that were missing, over all channels.
+        periods: of each channel, samples; None where it has none, is a flag, or holds one value.
+        windows: lengths of the windows of each channel, samples; () for a flag, or one value.
+        flags: names of channels with no more than two values where they are fitted, which have no part in
+            `fused`.
+        usual: median of the fused score.
+        normal_height: highest fused score among the samples known to be normal; None without such.
+        events: the most unusual intervals, the highest first.
+        scores: (T,), a record a sample with a float32 field for each track, `fused` first; NaN where a sample
+            is missing. None without scores.
+        shares: (C, T) float32, what each channel adds to `fused`, NaN where its sample is missing.
+    """
+
+    name: str
+    path: str
+    status: str
+    detail: str = ""
+    samples: int = 0
+    rate: float | None = None
+    channel_names: tuple[str, ...] = ()
+    normal: int | None = None
+    whole: bool = True
+    filled: int = 0
+    periods: tuple[int | None, ...] = ()
+    windows: tuple[tuple[int, ...], ...] = ()
+    flags: tuple[str, ...] = ()
+    usual: float | None = None
+    normal_height: float | None = None
+    events: tuple[Event, ...] = ()
+    scores: NDArray[np.void] | None = None
+    shares: NDArray[np.float32] | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the series could be scored."""
+        return self.scores is not None
+
+    @property
+    def fitted(self) -> str:
+        """What it was fitted on, in words."""
+        if self.normal is None:
+            return "fitted on all samples; none is known to be normal"
+        known = f"the first {self.normal} samples, known to be normal"
+        return f"fitted on {known}, and on all" if self.whole else f"fitted on {known}, alone"
+
+    @classmethod
+    def failed(cls, name: str, error: InputError) -> Detection:
+        """Of a series that cannot be read, or not be scored: its reason code."""
+        return cls(name=name, path=error.path, status=error.code, detail=error.detail)
+
+    def row(self) -> dict[str, Any]:
+        """All but the arrays, in what JSON has."""
+        parts = {
+            key: getattr(self, key) for key in self.__dataclass_fields__ if key not in ("scores", "shares")
+        }
+        listed = {"events": [asdict(event) for event in self.events]}
+        return {**parts, "fitted": self.fitted if self.scored else None, **listed}
+
+
+def exit_code(found: Sequence[Detection]) -> int:
+    """0 where all series have scores, 4 where none has, else 3."""
+    scored = sum(one.scored for one in found)
+    return 0 if scored == len(found) else 3 if scored else 4
+
+
+def facts(one: Detection) -> list[str]:
+    """Lines on how a series was looked at: period, windows, flags, what was missing, and its state."""
+    lines = []
+    if one.scored:
+        missing = f"; {one.filled} missing values filled in" if one.filled else ""
+        lines.append(f"{one.samples} samples, {one.fitted}; {_lengths(one)}{missing}")
+        if one.normal_height is not None:
+            lines.append(f"highest among the samples known to be normal: {one.normal_height:.2f}")
+        if one.flags:
+            names = ", ".join(one.flags[:8]) + (
+                f" and {len(one.flags) - 8} more" if len(one.flags) > 8 else ""
+            )
+            lines.append(f"no more than two values, not in the score: {names}")
+    if one.detail:
+        # Of several states the detail names each itself.
+        named = one.detail.startswith(f"{one.status}: ") or one.status == "ok"
+        lines.append(one.detail if named else f"{one.status}: {one.detail}")
+    return lines
+
+
+def to_csv(found: Sequence[Detection]) -> str:
+    """A row for each event of all series; what a spreadsheet would take for a formula is guarded."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    keys = [key for key in Event.__dataclass_fields__ if key != "channels"]
+    writer.writerow(["name", "path", *keys, "channels"])
+    for one in found:
+        for event in one.events:
+            shares = "; ".join(f"{name} {share:.3f}" for name, share in (event.channels or {}).items())
+            cells = [one.name, one.path, *(getattr(event, key) for key in keys), shares]
+            writer.writerow([_cell(cell) for cell in cells])
+    return text.getvalue()
+
+
+def to_json(found: Sequence[Detection]) -> str:
+    """Everything but the arrays."""
+    document = {"note": RANKS, "series": [one.row() for one in found]}
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _cell(cell: Any) -> Any:
+    # File names may hold bytes that are no UTF-8: they are shown as escapes.
+    text = one_line(cell).encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
+    return guard(text) if isinstance(text, str) else text
+
+
+def _lengths(one: Detection) -> str:
+    """Period and windows of a channel; of several how they lie."""
+    plain = [lengths for lengths in one.windows if lengths]
+    known = [period for period in one.periods if period is not None]
+    if len(plain) == 1:
+        period = f"period {known[0]}" if known else "no period"
+        return f"{period}; windows of {', '.join(map(str, sorted(plain[0])))} samples"
+    period = "no periods"
+    if known:
+        lags = str(min(known)) + (f" to {max(known)}" if max(known) > min(known) else "")
+        period = f"period {lags} in {len(known)} of {len(plain)} channels"
+    longest = [max(lengths) for lengths in plain]
+    return f"{period}; windows of up to {max(longest)} samples"

@@ -5,6 +5,7 @@ Shapes: examples u (N, D), K components.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,13 @@ def fit_mixture(u: Matrix, components: int, *, rounds: int = 4, floor: float = 1
     if u.ndim != 2 or len(u) < 1 or components < 1:
         raise ValueError(f"need examples (N, D) and a component, got shape {u.shape} and {components}")
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     count = min(components, len(np.unique(u[:, :4], axis=0)), len(u))
-    found = KMeans(count, n_init=1, max_iter=10, random_state=seed).fit(u)
+    with warnings.catch_warnings():
+        # Of many equal examples: components that none belongs to keep a small weight.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(count, n_init=1, max_iter=10, random_state=seed).fit(u)
     belongs = np.bincount(found.labels_, minlength=count).astype(np.float64)
     means = np.asarray(found.cluster_centers_, np.float64)
     inner = np.square(u - means[found.labels_]).mean(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -64,6 +66,14 @@ def test_fewer_examples_than_components_and_equal_examples() -> None:
     mixture = fit_mixture(equal, 64)
     assert len(mixture.weights) == 1
     assert mixture.log_prob(equal)[0] > mixture.log_prob(equal + 0.1)[0]
+
+
+def test_examples_that_rounding_tells_apart_are_no_cause_for_a_warning() -> None:
+    rng = np.random.default_rng(0)
+    u = np.repeat(rng.standard_normal((20, 5)), 3, axis=0) + 1e-15 * rng.standard_normal((60, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(fit_mixture(u, 64).log_prob(u)).all()
 
 
 def test_equal_seeds_give_equal_mixtures() -> None:

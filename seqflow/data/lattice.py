@@ -90,7 +90,8 @@ def _decimal(magnitudes: Floats, error: float) -> float | None:
             return None
         codes = np.rint(scaled)
         tolerance = np.maximum(scaled * error, 1e-9)
-        if (np.abs(scaled - codes) <= tolerance).all() and _unlikely(tolerance):
+        # All codes 0: the values are only too small for so few decimals.
+        if codes[-1] and (np.abs(scaled - codes) <= tolerance).all() and _unlikely(tolerance):
             divisor = int(np.gcd.reduce(codes.astype(np.int64)))
             return divisor / 10.0**decimals if codes[-1] <= MOST_LEVELS * divisor else None
     return None

@@ -46,6 +46,11 @@ def _by_chance(codes: list[int], step: float) -> bool:
     return rounded and 2.0 * digits * 1.2e-7 >= 1e-3
 
 
+@pytest.mark.parametrize("value", [1e-9, 1e-12, 3e-10])
+def test_a_lone_tiny_value_is_its_own_step(value: float) -> None:
+    assert lattice_step(np.array([0.0, value])) == pytest.approx(value, rel=1e-9)
+
+
 def test_one_magnitude_of_many_digits_is_no_lattice_in_float32() -> None:
     values = np.array([0.0, 6.385])
     assert lattice_step(values) == pytest.approx(6.385)

@@ -22,6 +22,7 @@ from . import (
     recipes,
     sample,
     score,
+    stream,
     train,
 )
 from .options import MARKUP, examples
@@ -47,6 +48,7 @@ app.command("check", epilog=check.EXAMPLES, rich_help_panel=_START)(check.check)
 app.command("detect", epilog=detect.EXAMPLES, rich_help_panel=_START)(detect.detect)
 app.command("train", epilog=train.EXAMPLES, rich_help_panel=_START)(train.train)
 app.command("score", epilog=score.EXAMPLES, rich_help_panel=_USE)(score.score)
+app.command("stream", epilog=stream.EXAMPLES, rich_help_panel=_USE)(stream.stream)
 app.command("batch", epilog=batch.EXAMPLES, rich_help_panel=_USE)(batch.batch)
 app.command("calibrate", epilog=calibrate.EXAMPLES, rich_help_panel=_USE)(calibrate.calibrate)
 app.command("sample", epilog=sample.EXAMPLES, rich_help_panel=_USE)(sample.sample)

@@ -49,6 +49,15 @@ def say_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def say_json_lines(values: Iterable[Any]) -> None:
+    """Values as lines of JSON on stdout, sent off at once."""
+    _write(sys.stdout, "".join(json.dumps(plain(value), allow_nan=False) + "\n" for value in values))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
 def note(text: str) -> None:
     """A line about the work itself, on stderr."""
     _write(sys.stderr, clean(text) + "\n")

@@ -38,13 +38,14 @@ _FORMATS = {
     "seqflow-model": "a model",
     "seqflow-training": "the state of a training",
     "seqflow-batch": "a batch of windows",
+    "seqflow-stream": "the state of a stream",
 }
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and `meta`, whole or not at all; equal arguments give equal bytes.
 
-    `meta` is plain JSON with a key `format` ("seqflow-model", "seqflow-training" or "seqflow-batch"), without
+    `meta` is plain JSON with a key `format` (one of seqflow-model, -training, -batch, -stream), without
     NaN. Raises ResourceError where the file cannot be written; what was there before is then untouched.
     """
     if meta["format"] not in _FORMATS:

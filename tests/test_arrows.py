@@ -39,6 +39,7 @@ LAYERS = {
     "sampling": {"flow", "truncation", "errors"},
     "generation": {"flow", "bijections", "distributions", "marginals", "sampling", "errors"},
     "scoring": {*MATHS, *GROUND, "recipe", "data"},
+    "live": {"recipe", "data", "scoring", "checkpoint", "errors", "files"},
     "quality": set(),
     "drawing": {"files"},
     "plots": {"drawing", "data", "scoring"},

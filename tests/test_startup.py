@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "numpy", "scipy", "matplotlib", "librosa", "pyarrow", "soundfile", "sklearn", "safetensors"]
 COMMANDS = [
     *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo", "detect"),
-    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate"),
+    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "stream"),
 ]
 
 SCRIPT = f"""

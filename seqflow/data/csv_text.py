@@ -58,7 +58,7 @@ def form_of(path: Path, decimal: Decimal) -> Form:
     while remarks < len(lines) and (not lines[remarks].strip() or lines[remarks].startswith("#")):
         remarks += 1
     text = "".join(lines[remarks:])
-    delimiter = _delimiter(text, decimal)
+    delimiter = delimiter_of(text, decimal)
     rows, begins = _first_rows(text, delimiter)
     if not rows:
         raise InputError(path, "empty", "has no rows; leave it out")
@@ -122,7 +122,7 @@ def _encoding(path: Path, head: bytes, rest: BinaryIO) -> str:
         return "latin-1"
 
 
-def _delimiter(text: str, decimal: Decimal) -> str:
+def delimiter_of(text: str, decimal: Decimal) -> str:
     """The first mark that cuts all first rows into as many cells, two or more; else the most of one row."""
     marks = ";\t," if decimal == "." else ";\t"
     most = {}
@@ -160,18 +160,19 @@ def _is_header(rows: list[list[str]], decimal: Decimal) -> bool:
     """
     first = [cell.strip() for cell in rows[0]]
     second = [cell.strip() for cell in rows[1]] if len(rows) > 1 else []
-    kinds = [_is_value(cell, decimal) for cell in first]
+    kinds = [is_value(cell, decimal) for cell in first]
     if first[0] == "":  # above a column of row numbers
         first.pop(0)
     counting = [cell == str(i) for i, cell in enumerate(first)]
     if all(kinds):
         fractions = any(decimal in cell for cell in second)
         return all(counting) and (len(first) > 2 or (len(first) == 2 and fractions))
-    digits = [count for count, cell in zip(counting, first, strict=True) if cell and _is_value(cell, decimal)]
-    return all(digits) or kinds != [_is_value(cell, decimal) for cell in second]
+    digits = [count for count, cell in zip(counting, first, strict=True) if cell and is_value(cell, decimal)]
+    return all(digits) or kinds != [is_value(cell, decimal) for cell in second]
 
 
-def _is_value(cell: str, decimal: Decimal) -> bool:
+def is_value(cell: str, decimal: Decimal) -> bool:
+    """Whether a cell is a number, a date, or empty: none of which is the name of a column."""
     return looks_like_number(cell, decimal) or bool(_DATE.match(cell))
 
 

@@ -134,8 +134,12 @@ def _numbers(values: NDArray[Any]) -> Times | int:
     if not times.all():
         return int(times.argmin())
     size = float(np.abs(values.astype(np.float64)).max())
-    scale = next((10**e for limit, e in ((1e17, 9), (1e14, 6), (1e11, 3)) if size >= limit), 1)
-    return Times(_since_first(values, scale), size >= 1e8)
+    return Times(_since_first(values, per_second(size)), size >= 1e8)
+
+
+def per_second(size: float) -> int:
+    """Units in a second of a number that is as large as this: ns, us or ms since 1970, or seconds."""
+    return next((10**e for limit, e in ((1e17, 9), (1e14, 6), (1e11, 3)) if size >= limit), 1)
 
 
 def _since_first(values: NDArray[Any], per_second: int) -> Seconds:

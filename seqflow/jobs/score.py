@@ -20,7 +20,7 @@ from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import repeatable
 from ..scoring import FileScore, score_recording, write_scores
-from ..scoring.series import track_names
+from ..scoring.sweep import track_names
 from ..scoring.tracks import TrackFile
 from .inputs import Input, list_inputs, open_input, without_memory
 

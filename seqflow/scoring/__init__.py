@@ -5,6 +5,7 @@ from .calibrate import calibrate, calibrate_extracts
 from .calibration import Calibration
 from .extract import Extract, extract
 from .judge import judge_extract
+from .live import LiveSamples, LiveScorer, LiveScores, LiveWindow
 from .results import FileScore, read_scores, write_scores
 from .series import OnSamples, score_recording
 
@@ -13,6 +14,10 @@ __all__ = [
     "Calibration",
     "Extract",
     "FileScore",
+    "LiveSamples",
+    "LiveScorer",
+    "LiveScores",
+    "LiveWindow",
     "OnSamples",
     "calibrate",
     "calibrate_extracts",

@@ -6,6 +6,7 @@ Shapes: K tracks; windows (K, W).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -56,3 +57,19 @@ class OverlapAverage:
             self._used -= held
             self._base += n
             yield start, piece
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on from here: arrays and numbers."""
+        return {
+            "base": self._base,
+            "total": self._total[:, : self._used].copy(),
+            "count": self._count[: self._used].copy(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave. Raises ValueError where it is that of other tracks."""
+        total, count = np.asarray(state["total"], np.float64), np.asarray(state["count"], np.float64)
+        if total.shape != (len(self._total), len(count)):
+            raise ValueError(f"averages of shape {total.shape}, {len(self._total)} tracks")
+        self._base, self._used = int(state["base"]), len(count)
+        self._total, self._count = total.copy(), count.copy()

@@ -6,7 +6,7 @@ Shapes: windows (B, C, W); K terms; per-sample values (T,).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,12 @@ import numpy as np
 from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
-from .calibration import Calibration, finished, measures
+from .calibration import Calibration
 from .judge import Judge, Scorer, promised
-from .overlap import OverlapAverage
-from .passes import FlowPass
 from .place import Place
 from .results import FileScore
 from .stream import BLOCK, Stream
+from .sweep import Sweep, track_names
 from .term import Array
 from .worst import WorstInterval
 
@@ -76,11 +75,6 @@ def score_recording(
     return _Run(scorer, stream, arrays, on_samples).result()
 
 
-def track_names(terms: Sequence[str], calibrated: bool) -> list[str]:
-    """Names of the per-sample values: `nll`, the terms, and with a calibration `place`, see `Place`."""
-    return ["nll", *(name for name in terms if name != "nll"), *([Place.name] if calibrated else [])]
-
-
 class _Run:
     """One recording on its way through the flow."""
 
@@ -91,7 +85,7 @@ class _Run:
         self._on_samples = on_samples
         self._names = [term.name for term in scorer.terms]
         self._tracks = track_names(self._names if arrays or on_samples else [], scorer.place is not None)
-        self._average = OverlapAverage(len(self._tracks))
+        self._sweep = Sweep(scorer, self._tracks, self._take)
         self._interval = WorstInterval(scorer.window, max(_REACH, 4 * scorer.window))
         self._judge = None if scorer.calibration is None else Judge(scorer.calibration)
         self._pieces: list[Array] = []
@@ -100,56 +94,28 @@ class _Run:
         self._sum, self._count = 0.0, 0
 
     def result(self) -> FileScore:
-        covered = 0
         for starts, batch in self._stream:
-            rows = self._measure(batch)
-            values = finished(self._scorer.terms, rows)
-            for start, steps in zip(starts, self._steps(batch, values), strict=True):
-                if start > covered:
-                    # A gap: nothing before it is still to come, however long it is.
-                    self._emit(start)
-                self._average.add(start, steps)
-                covered = start + steps.shape[-1]
-            self._emit(starts[-1])
+            found = self._sweep.add(starts, batch)
+            self._sweep.drain(starts[-1])
             if self._judge is not None:
-                self._judge.add(rows)
+                self._judge.add(found.rows)
             if self._keep:
-                self._rows.append(values)
+                self._rows.append(found.values)
                 self._starts += starts
-        self._emit(self._stream.samples)
+        self._sweep.drain(self._stream.samples)
         return self._file_score()
 
-    def _measure(self, batch: FlowPass) -> Array:
-        features = {term.name: term.extract(batch).cpu().numpy() for term in self._scorer.terms}
-        return measures(self._scorer.terms, features, self._scorer.statistics)
-
-    def _steps(self, batch: FlowPass, values: Array) -> Array:
-        """(B, tracks, W) per-step values."""
-        length = batch.x.shape[-1]
-        place = self._scorer.place
-        found: dict[str, Array] = {"nll": batch.nll.cpu().numpy()}
-        for column, term in enumerate(self._scorer.terms):
-            if term.name in self._tracks or (place is not None and column == place.local):
-                own = term.steps(batch, self._scorer.statistics[term.name])
-                found[term.name] = (
-                    np.repeat(values[:, column, None], length, axis=1) if own is None else own.cpu().numpy()
-                )
-        if place is not None:
-            found[Place.name] = place.steps(values, found.get("local"), length)
-        return np.stack([found[name] for name in self._tracks], axis=1)
-
-    def _emit(self, upto: int) -> None:
-        for start, piece in self._average.drain(upto):
-            nll = piece[0][~np.isnan(piece[0])]
-            # A running sum: its rounding does not depend on where the pieces end.
-            self._sum = float(np.cumsum(np.concatenate([[self._sum], nll]))[-1])
-            self._count += len(nll)
-            if Place.name in self._tracks:
-                self._interval.add(start, piece[self._tracks.index(Place.name)])
-            if self._keep:
-                self._pieces.append(piece)
-            if self._on_samples is not None:
-                self._on_samples(start, dict(zip(self._tracks, piece, strict=True)))
+    def _take(self, start: int, piece: Array) -> None:
+        nll = piece[0][~np.isnan(piece[0])]
+        # A running sum: its rounding does not depend on where the pieces end.
+        self._sum = float(np.cumsum(np.concatenate([[self._sum], nll]))[-1])
+        self._count += len(nll)
+        if Place.name in self._tracks:
+            self._interval.add(start, piece[self._tracks.index(Place.name)])
+        if self._keep:
+            self._pieces.append(piece)
+        if self._on_samples is not None:
+            self._on_samples(start, dict(zip(self._tracks, piece, strict=True)))
 
     def _file_score(self) -> FileScore:
         recording, samples = self._stream.recording, self._stream.samples

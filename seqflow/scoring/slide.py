@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,17 @@ class Slider:
             yield from self._extend(values[:, begin:end])
 
     def finish(self) -> Iterator[Window]:
-        """The last window, once the stream has ended."""
+        """The last window of the run, once it has ended; what comes then begins another run."""
         yield from self._close()
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on from here: arrays and numbers."""
+        return {"position": self.position, "next": self._next, "buffer": self._buffer.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.position, self._next = int(state["position"]), int(state["next"])
+        self._buffer = np.array(state["buffer"])
 
     def _extend(self, values: Values) -> Iterator[Window]:
         held = self._buffer.shape[1]

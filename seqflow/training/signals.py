@@ -16,10 +16,12 @@ class Interrupts:
     """While entered, the first SIGINT or SIGTERM sets `asked`; a second one raises Interrupted at once.
 
     Does nothing outside the main thread, where Python takes no signals, nor to a signal that is ignored.
+    `message` is that of Interrupted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "stopped at once; --resume goes on from the last checkpoint") -> None:
         self.asked = False
+        self._message = message
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -39,5 +41,5 @@ class Interrupts:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise Interrupted("stopped at once; --resume goes on from the last checkpoint")
+            raise Interrupted(self._message)
         self.asked = True

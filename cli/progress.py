@@ -72,3 +72,36 @@ class Progress:
             console.note(text)
         else:
             self._bar.write(console.clean(text), file=sys.stderr)
+
+
+class Pace:
+    """How much of a batch is done, how fast, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._fresh = self._size = 0
+        self._seconds = 0.0
+
+    def add(self, seconds: float, size: int, *, fresh: bool) -> None:
+        """Take in a file: seconds of its signal, bytes, and whether there was anything to do about it."""
+        self._seconds += seconds
+        self._size += size
+        if fresh:
+            # From the first answer on: until then a model was loaded.
+            self._fresh += self._began is not None
+            self._began = self._began or time.monotonic()
+
+    def rate(self) -> float | None:
+        """Files a second, of those that took work."""
+        if self._began is None or not self._fresh:
+            return None
+        return self._fresh / max(time.monotonic() - self._began, 1e-9)
+
+    def text(self, left: int | None = None) -> str:
+        """All of it in a few words; `left` files still to do."""
+        words = [f"{self._seconds / 3600.0:.2f} h of signal", f"{self._size / 1e6:,.1f} MB"]
+        if rate := self.rate():
+            words.append(f"{rate:.1f} files/s")
+            if left is not None:
+                words.append(f"{console.clock(left / rate)} left")
+        return ", ".join(words)

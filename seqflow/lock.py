@@ -1,4 +1,4 @@
-"""One training or batch at a time in a folder."""
+"""One run at a time in a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lock(folder: Path) -> Iterator[None]:
     The lock goes with the process: nothing is left to clear away after a kill. It is one that child processes
     do not share, since those that load data may outlive a killed training by seconds. Where nothing came to
     lie in the folder, neither the lock's file nor folders made for it stay. Raises UsageError where another
-    training or batch holds it, ResourceError where the folder cannot be used.
+    run holds it, ResourceError where the folder cannot be used.
     """
     # Unlike Path.exists, this takes a name that is too long for one that is not there.
     made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]  # noqa: PTH110

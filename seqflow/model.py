@@ -157,7 +157,7 @@ class Model:
 
         Raises CheckpointError where there is none or it is damaged, UsageError for a device that is absent.
         """
-        path = _model_file(Path(run_or_file))
+        path = model_file(Path(run_or_file))
         tensors, meta = read_checkpoint(path, FORMAT)
         try:
             recipe = stored_recipe(meta["recipe"])
@@ -246,7 +246,8 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _model_file(path: Path) -> Path:
+def model_file(path: Path) -> Path:
+    """The file of a model: itself, or that of a run. Raises CheckpointError for a run without one."""
     if not path.is_dir():
         return path
     if (path / BEST).exists():

@@ -6,38 +6,46 @@
     OUT/results/NAME.json            rows of one file, what they were made from, and with which model
     OUT/samples/NAME.npy             per-sample scores, where asked for
 
-Everything appears whole or not at all, and no byte depends on the number of processes or on interruptions.
+    OUT/claims/                      while a batch is at work: who does what, and what failed (see `claims`)
+
+Several processes, on several hosts, may work in one folder: each file is done by one of them, and the tables
+are written by one that finds all done. Everything appears whole or not at all, and no byte depends on the
+number of processes or on interruptions.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Literal
 
-from ..data.discover import expand, walk
-from ..data.manifest import Entry, read_manifest
-from ..errors import InputError, SeqflowError, UsageError
-from ..files import atomic, make_folder, write_text
-from ..lock import lock
-from ..model import BEST, Model
-from ..recipe import DataConfig
-from ..runtime import out_of_memory, set_threads
-from ..scoring import FileScore, write_scores
-from .inputs import Input
-from .pool import Outcome, Work, run_tasks
-from .score import score_config, score_input, term_names
+from ..errors import InputError, ResourceError, UsageError
+from ..files import make_folder
+from ..scoring import FileScore
+from .batch_inputs import Found, Shard, find_inputs
+from .batch_tables import Counts, MissingError, Rows, count_stale
+from .batch_work import start_work
+from .claims import Claims, LostError, Owner, describe
+from .model_head import read_head
+from .pool import Limits, Outcome, run_tasks
+from .score import score_config, term_names
 from .stored import content_of, own_key, result_path, reusable, run_key
 
-_RETRIED = ("crashed", "timeout", "out_of_memory", "internal_error", "changed")
-"""Reasons that another run may not meet again: nothing is stored, so that it tries."""
+EXPIRY = 120.0
+"""Seconds of silence after which what a process had claimed is free."""
+_TABLES = "tables"
+_ROUNDS = 5
+_LONGEST_NAP = 2.0
+
+_Run = Callable[[Iterator[str]], Generator[Outcome, None, None]]
+"""Runs tasks somewhere, as `run_tasks` does in child processes."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +56,33 @@ class FileDone:
         name: of the input.
         scores: rows of its recordings; those of a failure have no score.
         reused: whether they were there from an earlier run.
-        done, total: inputs dealt with, and all.
+        size: bytes; 0 where the file cannot be looked at.
+        done, total: inputs that this process has dealt with, and all of its share.
     """
 
     name: str
     scores: tuple[FileScore, ...]
     reused: bool
+    size: int
     done: int
     total: int
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of signal that have a score."""
+        return sum(score.duration or 0.0 for score in self.scores if score.scored)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All that is left is claimed by other processes that are alive."""
+
+    owners: str
 
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a batch came to.
+    """What a batch, or one shard of it, came to.
 
     Attributes:
         inputs, recordings: files, and rows; a series with gaps makes several of one.
@@ -68,6 +90,8 @@ class BatchSummary:
         states: rows by status.
         reused: inputs whose results were there from an earlier run.
         stale: results of inputs that are no longer there: they stay below `out/results`, in no table.
+        tables: whether the tables are there: of a shard, only where it found all the others done.
+        shard: i/n; None for the whole. All figures but `stale` are then of the shard.
         out: the folder.
     """
 
@@ -78,6 +102,8 @@ class BatchSummary:
     states: dict[str, int]
     reused: int
     stale: int
+    tables: bool
+    shard: str | None
     out: Path
 
     @property
@@ -97,7 +123,12 @@ def run_batch(
     alarm_rate: float | None = None,
     device: str = "auto",
     timeout: float | None = 3600.0,
-    on_event: Callable[[FileDone], None] | None = None,
+    memory: float | None = None,
+    shard: Shard | None = None,
+    expiry: float = EXPIRY,
+    engine: Literal["processes", "dask"] = "processes",
+    scheduler: str | None = None,
+    on_event: Callable[[FileDone | Waiting], None] | None = None,
 ) -> BatchSummary:
     """Score every recording of a folder or a manifest, each file in a process that may die of it.
 
@@ -113,92 +144,170 @@ def run_batch(
         alarm_rate: false alarms accepted, a fraction; None for the recipe's.
         device: of every process, see `choose_device`.
         timeout: seconds for one file; None for no end.
-        on_event: told of every file, in the order they are done.
+        memory: MB that a process may have resident while it is at a file; None for no limit.
+        shard: the share of the inputs to do; None for all.
+        expiry: seconds without a sign of life after which others take over what this process had claimed.
+        engine: where the work is done: in child processes here, or on a cluster, see `dask_engine`.
+        scheduler: address of the cluster's; None for a cluster of `workers` processes here.
+        on_event: told of every file this process deals with, and when it begins to wait for others.
 
     A file that cannot be scored ends in the quarantine: with the reason code of the reader, `crashed` where
     its process died, `timeout`, `out_of_memory`, `changed` (while it was read), or `internal_error`; so does
-    one that a manifest names and that is not there. Any other fault of a manifest, and a path that leads out
-    of its folder, refuses all of it. Raises UsageError for that, where there is nothing to score, or where
-    another batch is at work in `out`; CheckpointError for the model, ResourceError for outputs that cannot be
-    written.
+    one that a manifest names and that is not there. The last five are tried again by the next batch, but not
+    by other processes of this one. Any other fault of a manifest, and a path that leads out of its folder,
+    refuses all of it. Raises UsageError for that, where there is nothing to score, or where a batch with
+    other settings is at work in `out`; CheckpointError for the model, ResourceError for outputs that cannot
+    be written and for a cluster that cannot be had.
     """
     if workers < 1:
         raise UsageError(f"batch: workers must be at least 1, got {workers}")
-    loaded = Model.load(model)
-    file = model / BEST if model.is_dir() else model
-    config = score_config(loaded, alarm_rate)
-    key = run_key(file, strict=strict, alarm_rate=config.alarm_rate)
-    with lock(out):
-        found = _find(inputs, loaded.recipe.data, out)
-        if not found.names and not found.faults:
-            raise UsageError(f"{inputs}: holds no recordings; check the path")
-        batch = _Batch(found, out, key, out / "samples" if samples else None)
-        start = partial(
-            _start,
-            str(file),
-            str(found.root),
-            str(out),
-            key,
-            samples,
-            strict,
-            alarm_rate,
-            device,
-            found.columns,
+    if not expiry >= 1.0:
+        raise UsageError(f"batch: the expiry of claims must be at least 1 second, got {expiry:g}")
+    head = read_head(model)
+    config = score_config(head, alarm_rate)
+    key = run_key(head.path, strict=strict, alarm_rate=config.alarm_rate)
+    found = find_inputs(inputs, head.recipe.data, out)
+    if not found.names and not found.faults:
+        raise UsageError(f"{inputs}: holds no recordings; check the path")
+    tracks = out / "samples" if samples else None
+    start = partial(
+        start_work,
+        str(head.path),
+        str(found.root),
+        str(out),
+        key,
+        samples,
+        strict,
+        alarm_rate,
+        device,
+        found.columns,
+    )
+    limits = Limits(timeout, memory)
+    run: _Run = partial(run_tasks, start, workers=workers, timeout=limits.timeout, memory=limits.memory)
+    if engine == "dask":
+        from .dask_engine import require, run_on_cluster
+
+        require()
+        run = partial(
+            run_on_cluster, start, model=head.path, workers=workers, scheduler=scheduler, limits=limits
         )
-        names = sorted([*found.names, *found.faults], key=os.fsencode)
-        with closing(batch.deal(partial(run_tasks, start, workers=workers, timeout=timeout))) as dealt_with:
-            for done, (name, scores, reused) in enumerate(dealt_with, 1):
-                if on_event is not None:
-                    on_event(FileDone(name, tuple(scores), reused, done, len(names)))
-        return batch.finish(names, term_names(loaded, config))
-
-
-class _Found(NamedTuple):
-    """A folder, the inputs by their names below it, those that cannot be used, and columns of a manifest."""
-
-    root: Path
-    names: list[str]
-    faults: dict[str, InputError]
-    columns: dict[str, dict[str, str]]
-
-
-class _Dealt(NamedTuple):
-    """An input, its rows, and whether they are those of an earlier run."""
-
-    name: str
-    scores: list[FileScore]
-    reused: bool
+    elif scheduler is not None:
+        raise UsageError("batch: a scheduler belongs to the engine dask; give --engine dask too")
+    make_folder(out)
+    # Whoever works with other paths or settings would undo what this one does.
+    same = json.dumps([key, samples, str(inputs)])
+    folder = out / "claims" / hashlib.sha256(same.encode()).hexdigest()[:16]
+    for _ in range(_ROUNDS):
+        try:
+            with Claims(folder, expiry) as claims:
+                _refuse_others(folder, expiry)
+                batch = _Batch(found, out, key, tracks, claims, shard, on_event)
+                summary = batch.run(run, term_names(head, config))
+            if summary.tables:
+                claims.clear()
+                _remove_empty(folder.parent)
+            return summary
+        except LostError:
+            continue  # what is done is done, and is not done again
+    raise ResourceError(f"{out}: its claims were removed {_ROUNDS} times; raise the expiry of claims")
 
 
 class _Batch:
-    """Results on the disk, and in memory only what is not stored."""
+    """This process's part of a batch."""
 
-    def __init__(self, found: _Found, out: Path, key: str, tracks: Path | None) -> None:
-        self._found = found
-        self._out = out
-        self._key = key
-        self._tracks = tracks
-        self._failed: dict[str, list[FileScore]] = {}
-        self._reused = 0
+    def __init__(
+        self,
+        found: Found,
+        out: Path,
+        key: str,
+        tracks: Path | None,
+        claims: Claims,
+        shard: Shard | None,
+        on_event: Callable[[FileDone | Waiting], None] | None,
+    ) -> None:
+        self._found, self._out, self._key, self._tracks = found, out, key, tracks
+        self._claims, self._shard, self._on_event = claims, shard, on_event
+        self._rows = Rows(found.root, out, claims.folder / "failed", key, found.faults, found.columns)
+        self._all = found.blocks()
+        self._names = [name for name in found.all_names if shard is None or shard.holds(name)]
+        own = set(self._names)
+        self._blocks = {block: names for block, names in self._all.items() if names[0] in own}
+        self._open: dict[str, int] = {}
+        """Inputs of claimed blocks that are still at work."""
+        self._block_of = {name: block for block, names in self._blocks.items() for name in names}
+        self._done = self._reused = 0
 
-    def deal(
-        self, run: Callable[[list[str]], Generator[Outcome, None, None]]
-    ) -> Generator[_Dealt, None, None]:
-        """All inputs: those that cannot even be tried, those done before, and what becomes of the others.
-
-        `run` is not asked for any process where nothing is left to do.
-        """
-        for name, error in self._found.faults.items():
-            yield self._fail(name, [FileScore.failed(name, error)])
-        left = []
-        for name in self._found.names:
-            if (scores := self._done_before(name)) is None:
-                left.append(name)
+    def run(self, engine: _Run, terms: tuple[str, ...]) -> BatchSummary:
+        for name in self._names:
+            if name in self._found.faults:
+                self._tell(name, self._rows.of(name), False)
+        for _ in range(_ROUNDS):
+            self._work(engine)
+            try:
+                counts, tables = self._finish(terms)
+            except MissingError as missing:
+                # Listed by this process alone, or changed under it.
+                if missing.name in self._block_of:
+                    self._again(self._block_of[missing.name], engine)
                 continue
-            self._reused += 1
-            yield _Dealt(name, scores, True)
-        with closing(run(left)) as outcomes:
-            yield from map(self._take, outcomes)
+            return BatchSummary(
+                **asdict(counts),
+                reused=self._reused,
+                stale=count_stale(self._out, self._found.all_names),
+                tables=tables,
+                shard=None if self._shard is None else str(self._shard),
+                out=self._out,
+            )
+        raise ResourceError(f"{self._out}: the inputs or results change all the time; run it again in peace")
+
+    def _work(self, engine: _Run) -> None:
+        """Claim and do blocks until all of the share are done, by this process or others."""
+        blocks, nap, told = list(self._blocks), 0.05, False
+        while left := self._claims.left(blocks):
+            before = self._done
+            self._do(engine, self._claims.take_any(left))
+            if self._done > before:
+                continue
+            if (owners := self._claims.holders(left)) and not told:
+                self._wait_for(owners)
+                told = True
+            time.sleep(nap)
+            nap = min(2 * nap, _LONGEST_NAP)
+
+    def _again(self, block: str, engine: _Run) -> None:
+        if self._claims.take(block, again=True):
+            self._do(engine, iter([block]))
+
+    def _do(self, engine: _Run, blocks: Iterator[str]) -> None:
+        with closing(engine(self._tasks(blocks))) as outcomes:
+            for outcome in outcomes:
+                self._take(outcome)
+
+    def _tasks(self, blocks: Iterator[str]) -> Iterator[str]:
+        """Inputs of claimed blocks that there is something to do about; of the others it tells."""
+        for block in blocks:
+            names = self._blocks[block]
+            self._open[block] = len(names)
+            for name in names:
+                if not self._claims.holds(block):
+                    break  # overtaken while this process stood still
+                if (scores := self._known(name)) is not None:
+                    self._close(name, scores)
+                elif (scores := self._done_before(name)) is not None:
+                    self._reused += 1
+                    self._close(name, scores, reused=True)
+                else:
+                    yield name
+
+    def _known(self, name: str) -> list[FileScore] | None:
+        """A failure that a process of this batch has met already."""
+        record = self._rows.failure(name)
+        if record is None:
+            return None
+        if self._claims.knows(record["token"], record["started"]):
+            return [FileScore.from_row(row) for row in record["rows"]]
+        self._rows.forget(name)
+        return None
 
     def _done_before(self, name: str) -> list[FileScore] | None:
         """Scores of an earlier run with the same model and content, if nothing is missing."""
@@ -212,158 +321,73 @@ class _Batch:
         except InputError:
             return None
 
-    def _take(self, outcome: Outcome) -> _Dealt:
+    def _take(self, outcome: Outcome) -> None:
         name = outcome.task
-        if outcome.status != "done":
+        if outcome.status == "done":
+            scores = [FileScore.from_row(row) for row in outcome.answer["rows"]]
+            stored = outcome.answer["stored"]
+        else:
             error = InputError(self._found.root / name, outcome.status, str(outcome.answer))
-            return self._fail(name, [FileScore.failed(name, error)])
-        scores = [FileScore.from_row(row) for row in outcome.answer["rows"]]
-        return _Dealt(name, scores, False) if outcome.answer["stored"] else self._fail(name, scores)
+            scores, stored = [FileScore.failed(name, error)], False
+        if not stored:
+            self._rows.fail(name, scores, self._claims.me.token, self._claims.me.started)
+        self._close(name, scores)
 
-    def _fail(self, name: str, scores: list[FileScore]) -> _Dealt:
-        self._failed[name] = scores
-        return _Dealt(name, scores, False)
+    def _close(self, name: str, scores: list[FileScore], reused: bool = False) -> None:
+        block = self._block_of[name]
+        self._open[block] -= 1
+        if not self._open[block] and self._claims.holds(block):
+            self._claims.done(block)
+        self._tell(name, scores, reused)
 
-    def finish(self, names: list[str], terms: tuple[str, ...]) -> BatchSummary:
-        """Write the tables."""
-        states: Counter[str] = Counter()
-        alarms = scored = 0
+    def _tell(self, name: str, scores: list[FileScore], reused: bool) -> None:
+        self._done += 1
+        if self._on_event is not None:
+            try:
+                size = (self._found.root / name).stat().st_size
+            except (OSError, ValueError):
+                size = 0
+            self._on_event(FileDone(name, tuple(scores), reused, size, self._done, len(self._names)))
 
-        def count() -> Iterator[FileScore]:
-            nonlocal alarms, scored
-            for score in self._rows(names):
-                states[score.status] += 1
-                scored += score.scored
-                alarms += bool(score.alarm)
-                yield score
+    def _wait_for(self, owners: list[Owner]) -> None:
+        if self._on_event is not None:
+            self._on_event(Waiting(describe(owners)))
 
-        write_scores(self._out, count(), terms)
-        with atomic(self._out / "quarantine.jsonl") as file:
-            for score in self._rows(names):
-                if not score.scored:
-                    line = {key: getattr(score, key) for key in ("name", "path", "status", "detail")}
-                    file.write(json.dumps(line).encode() + b"\n")
-        found = BatchSummary(
-            inputs=len(names),
-            recordings=states.total(),
-            scored=scored,
-            alarms=alarms,
-            states=dict(sorted(states.items())),
-            reused=self._reused,
-            stale=self._stale(names),
-            out=self._out,
-        )
-        # What happened before has no say in the bytes.
-        plain = {key: value for key, value in asdict(found).items() if key not in ("out", "reused", "stale")}
-        write_text(self._out / "summary.json", json.dumps(plain, indent=2) + "\n")
-        return found
-
-    def _stale(self, names: list[str]) -> int:
-        """Results on the disk that are of none of these inputs."""
-        results = self._out / "results"
-        own = {os.fspath(result_path(self._out, name).relative_to(results)) for name in names}
-        there = walk(os.fspath(results), _pass_over) if results.is_dir() else ()
-        return sum(name.endswith(".json") and name not in own for name, _ in there)
-
-    def _rows(self, names: list[str]) -> Iterator[FileScore]:
-        for name in names:
-            if name in self._failed:
-                yield from self._failed[name]
-            else:
-                stored = json.loads(result_path(self._out, name).read_bytes())
-                yield from map(FileScore.from_row, stored["rows"])
+    def _finish(self, terms: tuple[str, ...]) -> tuple[Counts, bool]:
+        """The figures of this share, and whether the tables are there: one process writes them."""
+        if self._shard is not None and self._claims.left(list(self._all), trust=True):
+            return self._rows.count(self._names), False
+        nap = 0.05
+        while self._claims.left([_TABLES]):
+            if self._claims.take(_TABLES):
+                counts = self._rows.write(self._found.all_names, terms)
+                self._claims.done(_TABLES)
+                return (counts if self._shard is None else self._rows.count(self._names)), True
+            time.sleep(nap)
+            nap = min(2 * nap, _LONGEST_NAP)
+        return self._rows.count(self._names), True
 
 
-def _find(inputs: Path, config: DataConfig, out: Path) -> _Found:
-    """What there is to do. Raises UsageError for a manifest with faults: all of it is refused."""
-    faults: dict[str, InputError] = {}
-    if inputs.is_file():
-        root = inputs.parent
-
-        def absent(error: InputError) -> None:
-            faults[os.path.relpath(error.path, root)] = error
-
+def _refuse_others(own: Path, expiry: float) -> None:
+    """Refuse to work beside a batch with other settings; what is left of one that has ended goes."""
+    for folder in sorted(own.parent.iterdir()):
+        if folder == own or not folder.is_dir():
+            continue
         try:
-            entries = read_manifest(root, inputs.name, absent)
-        except InputError as error:
-            raise UsageError(str(error)) from None
-        return _Found(root, [entry.name for entry in entries], faults, _columns(entries, config))
-    if not inputs.is_dir():
-        raise UsageError(f"{inputs}: is neither a folder nor a manifest; check the path")
-
-    def report(error: InputError) -> None:
-        if error.code != "no_files":
-            faults[os.path.relpath(error.path, inputs)] = error
-
-    names = [file.relative_to(inputs).as_posix() for file in expand([inputs], config, report)]
-    own, root = out.resolve(), inputs.resolve()
-    if own == root:
-        raise UsageError(f"{out}: holds the recordings; choose another folder for the results")
-    if own.is_relative_to(root):
-        below = own.relative_to(root).as_posix() + "/"
-        names = [name for name in names if not name.startswith(below)]
-        faults = {name: error for name, error in faults.items() if not name.startswith(below)}
-    return _Found(inputs, names, faults, {})
+            with Claims(folder, expiry) as theirs:
+                owners = [owner for owner in theirs.alive() if owner.token != theirs.me.token]
+        except LostError:
+            continue
+        if owners:
+            raise UsageError(
+                f"{own.parent.parent}: in use by a batch of another model, inputs or settings: "
+                f"{describe(owners)}; wait for it, or choose another --out"
+            )
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _columns(entries: Sequence[Entry], config: DataConfig) -> dict[str, dict[str, str]]:
-    """By the name of a file, what a manifest has in the columns of the recipe's conditions."""
-    wanted = {source.column for source in config.conditions.values()} - {None}
-    if not wanted:
-        return {}
-    return {
-        entry.name: {key: value for key, value in entry.conditions.items() if key in wanted}
-        for entry in entries
-    }
-
-
-def _start(
-    file: str,
-    root: str,
-    out: str,
-    key: str,
-    samples: bool,
-    strict: bool,
-    alarm_rate: float | None,
-    device: str,
-    columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
-) -> Work:
-    """The work of one process, with the model in memory: the name of an input to its rows."""
-    set_threads(1)
-    model = Model.load(file, device)
-    config = score_config(model, alarm_rate)
-    tracks = Path(out, "samples") if samples else None
-
-    def work(name: str) -> dict[str, Any]:
-        path, place = Path(root, name), result_path(Path(out), name)
-        content: tuple[str, ...] = ()
-        declared = columns.get(name)
-        try:
-            content = content_of(path)
-            scores = score_input(model, config, Input(name, path, declared), strict=strict, samples=tracks)
-            if content_of(path) != content:
-                raise InputError(path, "changed", "changed while it was read; score it again")
-        except InputError as error:
-            scores = [FileScore.failed(name, error)]
-        except SeqflowError:
-            raise
-        except Exception as error:
-            scores = [FileScore.failed(name, _accident(path, error))]
-        rows = [score.row() for score in scores]
-        stored = bool(content) and not any(score.status in _RETRIED for score in scores)
-        if stored:
-            make_folder(place.parent)
-            result = {"content": content, "key": own_key(key, declared), "path": str(path), "rows": rows}
-            write_text(place, json.dumps(result, indent=1) + "\n")
-        return {"rows": rows, "stored": stored}
-
-    return work
-
-
-def _pass_over(_: InputError) -> None:
-    """What is to be done about a folder that cannot be listed: nothing."""
-
-
-def _accident(path: Path, error: Exception) -> InputError:
-    code = "out_of_memory" if out_of_memory(error) else "internal_error"
-    return InputError(path, code, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300])
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return  # another batch is beginning

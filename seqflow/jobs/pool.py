@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing as mp
+import os
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import ResourceError
@@ -19,14 +22,23 @@ Start = Callable[[], Work]
 """Makes the work, once in every process: a function of a module, or a partial one with plain values."""
 
 _GRACE = 5.0
+_LOOK = 0.1
+"""Seconds between looks at the memory of processes that have a limit."""
 
 
 class Outcome(NamedTuple):
-    """What became of a task: `done` with an answer, `crashed` or `timeout` with a line on it."""
+    """What became of a task: `done` with an answer, or a reason with a line on it."""
 
     task: Any
-    status: Literal["done", "crashed", "timeout"]
+    status: Literal["done", "crashed", "timeout", "out_of_memory"]
     answer: Any
+
+
+class Limits(NamedTuple):
+    """Seconds for a task, and MB (10^6 bytes) resident while at one; None for no limit."""
+
+    timeout: float | None = None
+    memory: float | None = None
 
 
 class _Worker:
@@ -59,33 +71,44 @@ class _Worker:
 
 def run_tasks(
     start: Start,
-    tasks: Sequence[Any],
+    tasks: Iterable[Any],
     *,
     workers: int,
     timeout: float | None = None,
+    memory: float | None = None,
 ) -> Generator[Outcome, None, None]:
     """Outcomes of all tasks, as they come, from `workers` processes that each have one task at a time.
 
-    A process that dies, or takes more than `timeout` seconds for a task, is replaced; its task is not tried
-    again. When the iteration ends, by whatever cause, no process is left. Raises ResourceError where a
-    process cannot even start, and what `start` or a task raises, with its class, where that is an expected
-    failure of `errors`; any other exception comes as RuntimeError.
+    Tasks are taken from the iterable no sooner than a process has room for one. A process that dies, takes
+    more than `timeout` seconds for a task, or during one has more than `memory` MB (10^6 bytes) resident, is
+    replaced; its task is not tried again. When the iteration ends, by whatever cause, no process is left.
+
+    Resident memory is looked at ten times a second: address space, which the kernel could limit at once, says
+    little of torch, which maps far more than it uses. What a process takes between two looks goes beyond.
+
+    Raises ResourceError where a process cannot even start, and what `start` or a task raises, with its class,
+    where that is an expected failure of `errors`; any other exception comes as RuntimeError.
     """
-    given = 0
+    source, waiting, more = iter(tasks), deque[Any](), True
     team: list[_Worker] = []
     try:
         while True:
-            for worker in team:
-                if worker.ready and not worker.busy and given < len(tasks):
-                    worker.give(tasks[given])
-                    given += 1
             busy = sum(worker.busy for worker in team)
-            if given == len(tasks) and not busy:
+            while more and len(waiting) < workers - busy:
+                try:
+                    waiting.append(next(source))
+                except StopIteration:
+                    more = False
+            for worker in team:
+                if worker.ready and not worker.busy and waiting:
+                    worker.give(waiting.popleft())
+                    busy += 1
+            if not busy and not waiting:
                 return
-            while len(team) < min(workers, busy + len(tasks) - given):
+            while len(team) < min(workers, busy + len(waiting)):
                 team.append(_Worker(start))
-            for worker in _awake(team, timeout):
-                outcome, alive = _hear(worker, timeout)
+            for worker in _awake(team, timeout, memory):
+                outcome, alive = _hear(worker, timeout, memory)
                 if not alive:
                     worker.end()
                     team.remove(worker)
@@ -96,23 +119,43 @@ def run_tasks(
             worker.end()
 
 
-def _awake(team: list[_Worker], timeout: float | None) -> list[_Worker]:
-    """Workers that have something to say, died, or are out of time."""
-    left = None
-    if timeout is not None:
-        now = time.monotonic()
-        left = min((w.since + timeout - now for w in team if w.busy), default=None)
-    # A dead process closes its end of the pipe, which counts as something to say.
-    said = wait([worker.pipe for worker in team], None if left is None else max(0.0, left))
-    late = time.monotonic() - (timeout if timeout is not None else float("inf"))
-    return [w for w in team if w.pipe in said or (w.busy and w.since <= late)]
+def _awake(team: list[_Worker], timeout: float | None, memory: float | None) -> list[_Worker]:
+    """Workers that have something to say, died, or are out of time or memory."""
+    while True:
+        left = None
+        if timeout is not None:
+            now = time.monotonic()
+            left = min((w.since + timeout - now for w in team if w.busy), default=None)
+        if memory is not None and any(w.busy for w in team):
+            left = _LOOK if left is None else min(left, _LOOK)
+        # A dead process closes its end of the pipe, which counts as something to say.
+        said = wait([worker.pipe for worker in team], None if left is None else max(0.0, left))
+        found = [w for w in team if w.pipe in said or _late(w, timeout) or _large(w, memory)]
+        if found:
+            return found
 
 
-def _hear(worker: _Worker, timeout: float | None) -> tuple[Outcome | None, bool]:
+def _late(worker: _Worker, timeout: float | None) -> bool:
+    return timeout is not None and worker.busy and time.monotonic() - worker.since >= timeout
+
+
+def _large(worker: _Worker, memory: float | None) -> bool:
+    if memory is None or not worker.busy:
+        return False
+    try:
+        pages = int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return False  # it has ended, which its pipe says
+    return pages * os.sysconf("SC_PAGE_SIZE") > memory * 1e6
+
+
+def _hear(worker: _Worker, timeout: float | None, memory: float | None) -> tuple[Outcome | None, bool]:
     """The outcome, where there is one, and whether the worker goes on."""
     try:
         if not worker.pipe.poll():
-            return Outcome(worker.task, "timeout", f"took more than {timeout:g} seconds"), False
+            if _late(worker, timeout):
+                return Outcome(worker.task, "timeout", f"took more than {timeout:g} seconds"), False
+            return Outcome(worker.task, "out_of_memory", f"took more than {memory:g} MB"), False
         message = json.loads(worker.pipe.recv_bytes())
     except (EOFError, OSError):
         worker.process.join(_GRACE)

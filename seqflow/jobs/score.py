@@ -23,6 +23,7 @@ from ..scoring import FileScore, score_recording, write_scores
 from ..scoring.sweep import track_names
 from ..scoring.tracks import TrackFile
 from .inputs import Input, list_inputs, open_input, without_memory
+from .model_head import ModelHead
 
 OnResult = Callable[[FileScore, int, int], None]
 """Called with each score as it is there, the number of inputs done, and of all."""
@@ -157,7 +158,7 @@ def score_input(
     return scores
 
 
-def score_config(model: Model, alarm_rate: float | None = None) -> ScoreConfig:
+def score_config(model: Model | ModelHead, alarm_rate: float | None = None) -> ScoreConfig:
     """The recipe's `score` part with another alarm rate.
 
     Raises UsageError where the model has no calibration, or one that cannot promise the rate.
@@ -201,7 +202,7 @@ def output_path(folder: Path, name: str, suffix: str = ".npy") -> Path:
     return folder.joinpath(*parts[:-1], parts[-1] + suffix)
 
 
-def term_names(model: Model, config: ScoreConfig) -> tuple[str, ...]:
+def term_names(model: Model | ModelHead, config: ScoreConfig) -> tuple[str, ...]:
     """Names of the terms in the rows."""
     if model.calibration is None:
         return ()

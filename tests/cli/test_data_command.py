@@ -154,6 +154,15 @@ def test_batch(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path
     assert json.loads((out / "summary.json").read_text())["scored"] == 3
 
 
+def test_batch_in_shards(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path) -> None:
+    words = ["batch", trained, recordings, "--out", tmp_path / "scores", "--device", "cpu"]
+    parts = [seqflow(*words, "--shard", shard, "--memory", "8000") for shard in ("2/2", "1/2")]
+    assert [part.code for part in parts] == [0, 0]
+    assert parts[0].out.startswith(f"{tmp_path / 'scores'}: shard 2/2: ")
+    assert "note: no tables yet" in parts[0].err and "note: no tables yet" not in parts[1].err
+    assert json.loads((tmp_path / "scores" / "summary.json").read_text())["scored"] == 3
+
+
 def test_batch_of_a_manifest(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path) -> None:
     for name in ("r0.wav", "r1.wav"):
         shutil.copy(recordings / name, tmp_path)
@@ -173,7 +182,14 @@ def test_batch_of_a_manifest(seqflow: Seqflow, trained: Path, recordings: Path, 
 
 
 @pytest.mark.parametrize(
-    ("words", "what"), [(["--workers", "0"], "--workers"), (["--alarm-rate", "1e-9"], "attainable")]
+    ("words", "what"),
+    [
+        (["--workers", "0"], "--workers"),
+        (["--alarm-rate", "1e-9"], "attainable"),
+        (["--shard", "3/2"], "must be i/n"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "--engine dask"),
+        (["--claim-expiry", "0"], "expiry"),
+    ],
 )
 def test_batch_usage(
     seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path, words: list[str], what: str

@@ -27,6 +27,10 @@ def start(fault: str = "") -> Work:
                 time.sleep(600)
             case "nap":
                 time.sleep(1.0)
+            case "grow":
+                kept = bytearray(900_000_000)
+                kept[::4096] = b"x" * len(kept[::4096])
+                time.sleep(600)
             case "full":
                 raise ResourceError("disk full")
             case "bug":

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ import soundfile
 from small import Array, noise, small_model
 
 from seqflow.errors import CheckpointError, UsageError
-from seqflow.jobs import batch
-from seqflow.jobs.batch import BatchSummary, FileDone, run_batch
+from seqflow.jobs import batch, batch_work
+from seqflow.jobs.batch import BatchSummary, FileDone, Waiting, run_batch
+from seqflow.jobs.batch_inputs import block_of, find_inputs
+from seqflow.jobs.batch_work import start_work
 from seqflow.jobs.pool import Outcome
 from seqflow.jobs.score import score_paths
-from seqflow.lock import lock
 from seqflow.model import Model
 from seqflow.scoring import FileScore, read_scores
 
@@ -56,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.relative_to(folder).parts[0] != "claims"
     }
 
 
@@ -120,13 +121,14 @@ def test_what_is_done_is_not_done_again(model: Path, tmp_path: Path) -> None:
     write(copy, "a.wav", 0.1 * noise(50, 900))
     (out / "results" / "b.wav.json").write_text("{")
     (out / "samples" / "c.wav.npy").unlink()
-    events: list[FileDone] = []
+    events: list[FileDone | Waiting] = []
     summary = run_batch(model, copy, out, samples=True, on_event=events.append)
-    assert {e.name: e.reused for e in events} == {
+    files = [event for event in events if isinstance(event, FileDone)]
+    assert {e.name: e.reused for e in files} == {
         **dict.fromkeys(("a.wav", "b.wav", "c.wav"), False),
         **dict.fromkeys(("d.wav", "text.wav"), True),
     }
-    assert [e.done for e in events] == [1, 2, 3, 4, 5] and summary.reused == 2
+    assert [e.done for e in files] == [1, 2, 3, 4, 5] and summary.reused == 2
     after = contents(out)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"results/a.wav.json", "samples/a.wav.npy", "scores.csv", "scores.parquet"}
@@ -165,10 +167,14 @@ def test_killed_and_run_again(
 def test_a_process_that_dies_or_hangs_costs_its_file_only(model: Path, tmp_path: Path) -> None:
     for name in ("1.wav", "2.wav", "3.wav"):
         write(tmp_path / "in", name, 0.1 * noise(int(name[0]), 900))
-    write(tmp_path / "in", "4-long.wav", 0.1 * noise(4, 4_000_000))
+    # Blocks are done in their order: this one comes last.
+    last = next(name for i in range(9999) if block_of(name := f"long{i}.wav") > "4000")
+    write(tmp_path / "in", last, 0.1 * noise(4, 4_000_000))
+    order = list(find_inputs(tmp_path / "in", small_model(recordings=0).recipe.data, tmp_path / "x").blocks())
+    assert order[-1] == block_of(last)
 
-    def kill(event: FileDone) -> None:
-        if event.name == "3.wav":
+    def kill(event: FileDone | Waiting) -> None:
+        if isinstance(event, FileDone) and event.done == 3:
             time.sleep(1.0)  # it is at the long one by now
             for child in multiprocessing.active_children():
                 os.kill(child.pid or 0, signal.SIGSEGV)
@@ -189,6 +195,9 @@ def test_manifests(model: Path, recordings: Path, tmp_path: Path) -> None:
         assert summary.exit_code == 0
         (recordings / "list.jsonl").write_text('{"path": "../secret.wav"}\n')
         with pytest.raises(UsageError, match=r"list\.jsonl:1: outside_root"):
+            run_batch(model, recordings / "list.jsonl", tmp_path)
+        (recordings / "list.jsonl").write_text('{"path": "b/1.wav"}\n{"path": "./b/1.wav"}\n')
+        with pytest.raises(UsageError, match=r"list\.jsonl:2: duplicate: 'b/1\.wav' stands in line 1"):
             run_batch(model, recordings / "list.jsonl", tmp_path)
         (recordings / "list.jsonl").write_text('{"path": "b/1.wav"')
         with pytest.raises(UsageError, match=r"list\.jsonl:1: corrupt: is no JSON"):
@@ -225,15 +234,17 @@ def test_inputs_that_are_gone_leave_the_tables(
     assert run_batch(model, tmp_path / "in", tmp_path / "out").stale == 0
     (tmp_path / "in" / "a.wav").unlink()
     (tmp_path / "in" / "d" / "b.wav").unlink()
+    # Nor is the model built to see that nothing is left.
+    monkeypatch.setattr("seqflow.model.build_flow", None)
     asked: list[int] = []
 
-    def count(start: object, tasks: list[str], **keys: object) -> Iterator[Outcome]:
-        asked.append(len(tasks))
+    def count(start: object, tasks: Iterable[str], **keys: object) -> Iterator[Outcome]:
+        asked.append(len(list(tasks)))
         yield from ()
 
     monkeypatch.setattr(batch, "run_tasks", count)
     summary = run_batch(model, tmp_path / "in", tmp_path / "out")
-    assert asked == [0]  # no process is started where all is done
+    assert set(asked) == {0}  # no process is started where all is done
     assert (summary.inputs, summary.reused, summary.stale) == (1, 1, 2)
     assert [row["name"] for row in read_scores(tmp_path / "out" / "scores.csv")] == ["c.wav"]
     assert (tmp_path / "out" / "results" / "d" / "b.wav.json").exists()
@@ -244,21 +255,21 @@ def test_results_below_the_inputs_are_not_inputs(tmp_path: Path) -> None:
     config = small_model(recordings=0).recipe.data
     for name in ("a.wav", "out.wav", "out/results/b.wav"):
         write(tmp_path, name, 0.1 * noise(1, 100))
-    assert batch._find(tmp_path, config, tmp_path / "out") == (
+    assert find_inputs(tmp_path, config, tmp_path / "out") == (
         *(tmp_path, ["a.wav", "out.wav"], {}),
         {},
     )
     with pytest.raises(UsageError, match="choose another folder for the results"):
-        batch._find(tmp_path, config, tmp_path)
+        find_inputs(tmp_path, config, tmp_path)
 
 
 def test_a_file_that_changes_while_it_is_read_is_tried_again(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "in", "a.wav", 0.1 * noise(1, 900))
-    work = batch._start(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
+    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
     contents = iter([("one",), ("two",)])
-    monkeypatch.setattr(batch, "content_of", lambda path: next(contents))
+    monkeypatch.setattr(batch_work, "content_of", lambda path: next(contents))
     answer = work("in/a.wav")
     assert answer["rows"][0]["status"] == "changed" and not answer["stored"]
     assert not (tmp_path / "out").exists()
@@ -274,8 +285,8 @@ def test_an_accident_is_a_reason(
         raise error
 
     write(tmp_path, "a.wav", 0.1 * noise(1, 900))
-    work = batch._start(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
-    monkeypatch.setattr(batch, "score_input", fail)
+    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
+    monkeypatch.setattr(batch_work, "score_input", fail)
     answer = work("a.wav")
     assert answer["rows"][0]["status"] == code and not answer["stored"]
     assert "\n" not in answer["rows"][0]["detail"]
@@ -293,8 +304,11 @@ def test_what_cannot_be_run(model: Path, recordings: Path, tmp_path: Path) -> No
         run_batch(model, tmp_path / "empty", tmp_path / "out")
     with pytest.raises(CheckpointError):
         run_batch(tmp_path / "empty", recordings, tmp_path / "out")
-    with lock(tmp_path / "out"), pytest.raises(UsageError, match="in use by another"):
-        run_batch(model, recordings, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="give --engine dask too"):
+        run_batch(model, recordings, tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(UsageError, match="at least 1 second"):
+        run_batch(model, recordings, tmp_path / "out", expiry=0.5)
 
 
 def test_only_unusable_inputs(model: Path, tmp_path: Path) -> None:

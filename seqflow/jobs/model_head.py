@@ -1,0 +1,36 @@
+"""What a batch must know of a model before any process has it; no flow is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoint import read_checkpoint
+from ..errors import CheckpointError
+from ..model import FORMAT, model_file, stored_recipe
+from ..recipe import Recipe
+from ..scoring import Calibration
+
+
+@dataclass(frozen=True)
+class ModelHead:
+    """A model's file, its recipe, and its calibration, None where it has none."""
+
+    path: Path
+    recipe: Recipe
+    calibration: Calibration | None
+
+
+def read_head(run_or_file: Path) -> ModelHead:
+    """The head of the model of a run or a file. Raises CheckpointError as `Model.load` does."""
+    path = model_file(run_or_file)
+    tensors, meta = read_checkpoint(path, FORMAT)
+    prefix = "calibration."
+    arrays = {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
+    try:
+        calibration = Calibration.from_arrays(arrays) if arrays else None
+        return ModelHead(path, stored_recipe(meta["recipe"]), calibration)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except KeyError as error:
+        raise CheckpointError(f"{path}: is no model of this program ({error!r})") from None

@@ -175,8 +175,7 @@ class Model:
             raise CheckpointError(f"{path}: is no model of this program ({error!r})") from None
         try:
             fill(flow, _below("flow.", tensors))
-            arrays = {name: tensor.numpy() for name, tensor in _below("calibration.", tensors).items()}
-            calibration = Calibration.from_arrays(arrays) if arrays else None
+            calibration = stored_calibration(tensors)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
         return cls(flow.eval(), recipe, calibration, names, rate, step, info).to(device)
@@ -233,6 +232,12 @@ def stored_recipe(value: Any) -> Recipe:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "recipe"
         raise CheckpointError(f"its recipe is of another version: {place}: {first['msg']}") from None
+
+
+def stored_calibration(tensors: Mapping[str, Tensor]) -> Calibration | None:
+    """The calibration in a checkpoint, None where it has none. Raises CheckpointError for an unsound one."""
+    arrays = {name: tensor.numpy() for name, tensor in _below("calibration.", tensors).items()}
+    return Calibration.from_arrays(arrays) if arrays else None
 
 
 def stored_classes(value: Any) -> Classes:

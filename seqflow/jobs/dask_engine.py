@@ -9,7 +9,6 @@ that all share. dask sends pickles between its own processes: use it in networks
 from __future__ import annotations
 
 import atexit
-import hashlib
 import importlib.util
 import json
 import multiprocessing.process
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import CheckpointError, ResourceError, UsageError
+from ..files import sha256
 from .pool import Limits, Outcome, Start, run_tasks
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run_on_cluster(
     first = list(islice(source, 1))
     if not first:
         return
-    order = json.dumps([__version__, str(model), _digest(model), *(limits or Limits())])
+    order = json.dumps([__version__, str(model), sha256(model), *(limits or Limits())])
 
     def again() -> Iterator[str]:
         yield from first
@@ -259,7 +259,7 @@ class _Child:
                 f"dask: a worker has seqflow {__version__}, this command {version}; install the same one"
             )
         try:
-            found = _digest(Path(model))
+            found = sha256(Path(model))
         except OSError as error:
             raise UsageError(
                 f"dask: a worker cannot read {model} ({error.strerror}); model, inputs and --out must lie on "
@@ -299,8 +299,3 @@ def _allowed_children() -> Iterator[None]:
         yield
     finally:
         config["daemon"] = before
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..model import BEST, Model
+from ..files import sha256
+from ..model import Model, model_file
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,11 @@ class Info:
 def describe(run_or_file: Path) -> Info:
     """The figures of the model of a run, or in a file. Raises CheckpointError where there is no sound one."""
     model = Model.load(run_or_file)
-    path = run_or_file / BEST if run_or_file.is_dir() else run_or_file
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    path = model_file(run_or_file)
     return Info(
         path=str(path),
         size=path.stat().st_size,
-        sha256=digest,
+        sha256=sha256(path),
         recipe=model.recipe.model_dump(mode="json"),
         channels=model.channels,
         channel_names=model.channel_names,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..checkpoint import read_checkpoint
 from ..errors import CheckpointError
-from ..model import FORMAT, model_file, stored_recipe
+from ..model import FORMAT, model_file, stored_calibration, stored_recipe
 from ..recipe import Recipe
 from ..scoring import Calibration
 
@@ -25,11 +25,8 @@ def read_head(run_or_file: Path) -> ModelHead:
     """The head of the model of a run or a file. Raises CheckpointError as `Model.load` does."""
     path = model_file(run_or_file)
     tensors, meta = read_checkpoint(path, FORMAT)
-    prefix = "calibration."
-    arrays = {k.removeprefix(prefix): t.numpy() for k, t in tensors.items() if k.startswith(prefix)}
     try:
-        calibration = Calibration.from_arrays(arrays) if arrays else None
-        return ModelHead(path, stored_recipe(meta["recipe"]), calibration)
+        return ModelHead(path, stored_recipe(meta["recipe"]), stored_calibration(tensors))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     except KeyError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..data.regular import regular_file, unreadable
+from ..files import sha256
 from ..scoring import FileScore
 from .score import output_path
 
@@ -21,9 +22,7 @@ def own_key(key: str, declared: Mapping[str, str] | None) -> str:
 
 def run_key(file: Path, **settings: Any) -> str:
     """Digest of everything but the input that decides on a result."""
-    with file.open("rb") as opened:
-        model = hashlib.file_digest(opened, "sha256").hexdigest()
-    text = json.dumps({"model": model, "version": __version__, **settings}, sort_keys=True)
+    text = json.dumps({"model": sha256(file), "version": __version__, **settings}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -41,8 +40,7 @@ def content_of(path: Path) -> tuple[str, ...]:
     digests = []
     for file in files:
         try:
-            with file.open("rb") as opened:
-                digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+            digests.append(sha256(file))
         except OSError as error:
             raise unreadable(path, error) from None
     return tuple(digests)

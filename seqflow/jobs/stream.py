@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import CheckpointError, Interrupted, UsageError
+from ..files import sha256
 from ..live import Monitor, MonitorSettings, read_state, write_state
 from ..live.csv_rows import CsvRows
 from ..live.json_rows import JsonRows
@@ -22,7 +22,7 @@ from ..live.monitor import Line
 from ..live.pcm import FORMATS, Pcm, step_of
 from ..live.row import Decoder
 from ..lock import lock
-from ..model import BEST, Model
+from ..model import Model, model_file
 from ..recipe.data import SeriesData
 from ..runtime import repeatable, threads
 from ..scoring import LiveScorer
@@ -161,7 +161,7 @@ class _Job:
         self._file = None if options.out is None else stack.enter_context(LineFile(options.out))
         self._of = {
             "version": __version__,
-            "model": _digest(run),
+            "model": sha256(model_file(run)),
             "format": options.format,
             "alarm rate": f"{scorer.alarm_rate:g}",
         }
@@ -275,8 +275,3 @@ def _decoder(model: Model, format: str) -> Decoder:
     if data.kind == "series" and step_of(format) is not None:
         raise UsageError(f"format: {format} is scaled as sound; a model of sensors takes f32le, csv or jsonl")
     return Pcm(format, model.channels)
-
-
-def _digest(run: Path) -> str:
-    with (run / BEST if run.is_dir() else run).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

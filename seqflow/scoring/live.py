@@ -92,7 +92,6 @@ class LiveScorer:
     `hop` samples after it came, once a window has passed; its average over all windows is final with the
     first window behind it, at most `window` + `hop` samples after it. Memory: a window, and a unit.
 
-
     Args:
         flow: the model.
         config: alarm rate, level of silence, terms, as for `score_recording`.

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from batch_material import contents, write_model, write_recordings
 from pool_work import start
-from small import noise, small_model
+from small import noise
 
 from seqflow.errors import UsageError
 from seqflow.jobs import batch
@@ -41,18 +42,12 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    small_model().save(path)
-    return path
+    return write_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("in")
-    for i in range(16):
-        soundfile.write(root / f"{i}.wav", (0.1 * noise(i, 700)).T, 8000)
-    (root / "text.wav").write_text("not audio")
-    return root
+    return write_recordings(tmp_path_factory.mktemp("in"), 16)
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +57,6 @@ def whole(model: Path, recordings: Path, tmp_path_factory: pytest.TempPathFactor
     found = contents(out)
     assert not (out / "claims").exists() and len(found) == 21
     return found
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(out)): p.read_bytes()
-        for p in out.rglob("*")
-        if p.is_file() and "claims" not in p.parts and p.suffix != ".tmp"
-    }
 
 
 def process(folder: Path, model: Path, recordings: Path, out: Path, stop: int) -> subprocess.Popen[str]:

@@ -12,31 +12,25 @@ from pathlib import Path
 
 import pool_work
 import pytest
-import soundfile
+from batch_material import contents, write_model, write_recordings
 from dask_cluster import cluster, free_port
-from small import noise, small_model
 
 from seqflow.errors import CheckpointError, ResourceError, SeqflowError, UsageError
+from seqflow.files import sha256
 from seqflow.jobs import batch_work, dask_engine
 from seqflow.jobs.batch import FileDone, Waiting, run_batch
-from seqflow.jobs.dask_engine import _Child, _digest, run_on_cluster
+from seqflow.jobs.dask_engine import _Child, run_on_cluster
 from seqflow.jobs.pool import Limits, Start
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    small_model().save(path)
-    return path
+    return write_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("in")
-    for i in range(60):
-        soundfile.write(root / f"{i}.wav", (0.1 * noise(i, 700)).T, 8000)
-    (root / "text.wav").write_text("not audio")
-    return root
+    return write_recordings(tmp_path_factory.mktemp("in"), 60)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +38,6 @@ def whole(model: Path, recordings: Path, tmp_path_factory: pytest.TempPathFactor
     out = tmp_path_factory.mktemp("whole")
     run_batch(model, recordings, out)
     return contents(out)
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
 def test_a_worker_that_is_killed_loses_nothing(
@@ -144,7 +134,7 @@ def test_workers_that_do_not_fit_are_refused(
 ) -> None:
     from seqflow import __version__
 
-    order = [__version__, str(model), _digest(model), None, None]
+    order = [__version__, str(model), sha256(model), None, None]
     for place, value in change.items():
         order[place] = value
     with pytest.raises(error, match=message):

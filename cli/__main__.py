@@ -1,8 +1,11 @@
-"""`python -m seqflow_cli`: the same as `seqflow`."""
+"""`python -m seqflow_cli`: the same as `seqflow`, and what torchrun starts."""
 
 import sys
 
+from . import team
 from .main import run
 
 if __name__ == "__main__":
-    sys.exit(run())
+    code = run()
+    team.vanish(code)
+    sys.exit(code)

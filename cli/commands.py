@@ -22,7 +22,9 @@ from . import (
     recipes,
     sample,
     score,
+    serve,
     stream,
+    team,
     train,
 )
 from .options import MARKUP, examples
@@ -50,6 +52,7 @@ app.command("train", epilog=train.EXAMPLES, rich_help_panel=_START)(train.train)
 app.command("score", epilog=score.EXAMPLES, rich_help_panel=_USE)(score.score)
 app.command("stream", epilog=stream.EXAMPLES, rich_help_panel=_USE)(stream.stream)
 app.command("batch", epilog=batch.EXAMPLES, rich_help_panel=_USE)(batch.batch)
+app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=_USE)(serve.serve)
 app.command("calibrate", epilog=calibrate.EXAMPLES, rich_help_panel=_USE)(calibrate.calibrate)
 app.command("sample", epilog=sample.EXAMPLES, rich_help_panel=_USE)(sample.sample)
 app.command("inpaint", epilog=inpaint.EXAMPLES, rich_help_panel=_USE)(inpaint.inpaint)
@@ -76,6 +79,7 @@ def main(
 
     Models of raw waveforms and sensor series with an exact likelihood, by invertible convolutions.
     """
+    team.check(context.invoked_subcommand)
     if version:
         from seqflow import __version__
 

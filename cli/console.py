@@ -15,6 +15,8 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+_hushed = False
+
 
 class ReaderGoneError(Exception):
     """Whoever read stdout has gone, as `head` does: there is nobody left to print for."""
@@ -33,9 +35,21 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def hush() -> None:
+    """Print nothing from here on but failures: another process speaks for this one."""
+    global _hushed
+    _hushed = True
+
+
 def say(text: str = "") -> None:
     """A line of the result, on stdout."""
     _write(sys.stdout, clean(text) + "\n")
+
+
+def announce(text: str) -> None:
+    """A line on stdout that somebody waits for: it goes out at once."""
+    say(text)
+    sys.stdout.flush()
 
 
 def say_text(text: str) -> None:
@@ -66,7 +80,7 @@ def note(text: str) -> None:
 def fail(text: str) -> None:
     """A line on a failure, on stderr; in red on a terminal."""
     line = clean(text)
-    _write(sys.stderr, f"\x1b[31m{line}\x1b[0m\n" if colours(sys.stderr) else f"{line}\n")
+    _put(sys.stderr, f"\x1b[31m{line}\x1b[0m\n" if colours(sys.stderr) else f"{line}\n")
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -111,7 +125,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence
 
 def terminal(stream: TextIO) -> bool:
     """Whether a person looks at the stream, on a terminal that can do more than print lines."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return not _hushed and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def colours(stream: TextIO) -> bool:
@@ -178,6 +192,11 @@ def forget(stream: TextIO) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    if not _hushed:
+        _put(stream, text)
+
+
+def _put(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
         if stream is sys.stderr:

@@ -16,7 +16,7 @@ import typer
 from seqflow.errors import RecipeError, SeqflowError
 from seqflow.files import FULL
 
-from . import console
+from . import console, team
 from .commands import app
 
 INTERNAL, RESOURCE, INTERRUPTED, READER_GONE = 1, 5, 130, 141
@@ -35,6 +35,7 @@ def run(words: list[str]) -> int:
     console.prepare()
     try:
         with _terminable():
+            team.begin()
             code = int(app(words, prog_name="seqflow", standalone_mode=False) or 0)
             sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -46,8 +47,12 @@ def run(words: list[str]) -> int:
         if debug:
             traceback.print_exc()
         lines, code = _failure(error)
-        for line in lines:
-            console.fail(line)
+        if team.speaks(expected=code != INTERNAL or isinstance(error, SeqflowError)):
+            for line in lines:
+                console.fail(line)
+            team.end(lines)
+        else:
+            team.end(lines, wait=True)
         try:
             sys.stdout.flush()
         except OSError:

@@ -49,7 +49,10 @@ def train(
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Train a model by a recipe, into a folder of its own."""
+    """Train a model by a recipe, into a folder of its own.
+
+    With several GPUs or hosts: torchrun --standalone --nproc-per-node N -m seqflow_cli train RECIPE ...
+    """
     from seqflow.recipe import load
     from seqflow.training import train as train_model
 
@@ -117,9 +120,10 @@ def sentence(event: Event) -> str:
     match event:
         case events.Started():
             how = f"going on after step {event.step}" if event.resumed else "training"
+            by = f", {event.processes} processes" if event.processes > 1 else ""
             return (
                 f"{event.out}: {how}: {event.parameters:,} parameters, {event.train_windows:,} windows "
-                f"({event.valid_windows:,} for validation), {event.steps:,} steps, on {event.device}"
+                f"({event.valid_windows:,} for validation), {event.steps:,} steps, on {event.device}{by}"
             )
         case events.LeftOut():
             return f"left out: {event.path}: {event.code}: {event.message}"

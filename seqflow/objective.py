@@ -7,7 +7,7 @@ step of a window has C of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,18 @@ class Loss:
     value: Tensor
     log_step: float | None
     samples: int
+
+    @property
+    def row(self) -> tuple[float, float, float]:
+        """The figures as numbers: nats, mean log of the step (NaN for None), samples."""
+        return self.nats, math.nan if self.log_step is None else self.log_step, self.samples
+
+    @classmethod
+    def of(cls, row: Sequence[float]) -> Loss:
+        """The inverse of `row`, without a graph."""
+        nats, log_step, samples = row
+        value = torch.tensor(nats, dtype=torch.float64)
+        return cls(value, None if math.isnan(log_step) else log_step, int(samples))
 
     @property
     def nats(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from .errors import UsageError
+from .launch import launch
 
 _NO_MEMORY = "can't allocate memory"
 
@@ -18,18 +18,31 @@ _NO_MEMORY = "can't allocate memory"
 def choose_device(name: str = "auto") -> torch.device:
     """The device of this name: auto (the GPU where there is one), cpu, cuda or cuda:N.
 
-    Raises UsageError for a device that is not there, or a name of none.
+    Of several processes on a host, as torchrun starts them, each has the GPU of its own number. Raises
+    UsageError for a device that is not there, or a name of none.
     """
-    if name == "auto":
-        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else _CPU
+    own = launch()
+    if name == "auto" and not torch.cuda.is_available():
+        return _CPU
     if name == "cpu":
         return _CPU
-    match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", name)
+    match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", "cuda" if name == "auto" else name)
     if match is None:
         raise UsageError(f"device: {name!r:.40} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
         raise UsageError(f"device: {name} was asked for, but there is no GPU; use --device cpu")
+    if own is not None and own.local_size > 1:
+        if match[1]:
+            raise UsageError(
+                f"device: {name}: each of {own.local_size} processes takes a GPU; give cuda or cpu"
+            )
+        if own.local_size > count:
+            raise UsageError(
+                f"device: {own.local_size} processes want a GPU each, but there are {count}; start as many "
+                "with --nproc-per-node, or give --device cpu"
+            )
+        return torch.device("cuda", own.local_rank)
     index = int(match[1]) if match[1] else torch.cuda.current_device()
     if index >= count:
         raise UsageError(f"device: {name} was asked for, but the last GPU is cuda:{count - 1}")
@@ -83,12 +96,6 @@ def repeatable(device: torch.device) -> Iterator[None]:
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before
             torch.use_deterministic_algorithms(strict, warn_only=warn_only)
             torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Set torch's random generators, of all devices, to a state that depends on (seed, step) only."""
-    digest = hashlib.sha256(f"{seed} {step}".encode()).digest()
-    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -37,8 +37,9 @@ def draw(
     seed: int = 0,
     condition: Mapping[str, str] | None = None,
     truncation: float = 1.0,
+    share: range | None = None,
 ) -> Iterator[Drawn]:
-    """Draw n sequences (C, length), one after the other.
+    """Draw n sequences (C, length), one after the other; of 0 .. n - 1 only those in the `share`, if given.
 
     Sequence i depends on (seed, i), the length and the condition alone: more of them begin with the same
     ones, and every device gives the same up to rounding. `condition` gives values of the flow's `classes`;
@@ -54,7 +55,8 @@ def draw(
     if not LEAST_MASS <= truncation <= 1.0:
         raise UsageError(f"samples: truncation {truncation:g} is not between {LEAST_MASS:g} and 1")
     flow.classes.check(condition or {})
-    return _draw(flow, n, length, step, temperature, seed, condition, truncation)
+    indices = range(n) if share is None else share
+    return _draw(flow, indices, length, step, temperature, seed, condition, truncation)
 
 
 def draw_batches(
@@ -113,7 +115,7 @@ def _draw_batches(
 @torch.no_grad()
 def _draw(
     flow: Flow,
-    n: int,
+    indices: range,
     length: int,
     step: float | None,
     temperature: float,
@@ -127,7 +129,7 @@ def _draw(
     _, steps = flow.latent_shape(-(-length // flow.divisor) * flow.divisor)
     noise = Truncation(twin.base, truncation)
     context = _context(flow, 1, step, temperature * noise.narrowing, condition)
-    for index in range(n):
+    for index in indices:
         for attempt in range(MOST_DRAWS):
             z = noise.sample(1, steps, temperature=temperature, generator=seeded(seed, index, attempt))
             values = twin.from_noise(z.to(parameter.device), context)[0][0, :, :length].to(dtype).cpu()

@@ -10,14 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-GROUND = {"errors", "files", "lock", "runtime"}
+GROUND = {"errors", "files", "lock", "launch", "runtime", "ranks"}
 MATHS = {"ops", "bijections", "networks", "distributions", "classes", "flow"}
 # Piece: what of seqflow it may import. From the ground up; a piece that is not here has no place yet.
 LAYERS = {
     "errors": set(),
     "files": {"errors"},
     "lock": {"errors", "files"},
-    "runtime": {"errors"},
+    "launch": {"errors"},
+    "runtime": {"launch", "errors"},
+    "ranks": {"launch", "runtime", "errors"},
     "classes": {"errors"},
     "references": set(),
     "metrics": {"errors"},
@@ -51,6 +53,7 @@ BELOW_MODEL = {*LAYERS}
 LAYERS |= {
     "training": {*BELOW_MODEL, "model"},
     "jobs": {*BELOW_MODEL, "model", "training"},
+    "serve": {*BELOW_MODEL, "model", "training", "jobs"},
     # The names that most programs need, each imported when it is used.
     "__init__": {*BELOW_MODEL, "model", "training", "jobs"},
 }
@@ -93,7 +96,7 @@ def test_arrows_go_down(path: Path) -> None:
         assert tops <= {"numpy", "scipy", "soundfile", "seqflow"} | set(sys.stdlib_module_names)
     if here == "metrics":
         assert tops <= {"numpy", "scipy", "sklearn", "seqflow"} | set(sys.stdlib_module_names)
-    if here in ("recipe", "errors", "files", "lock"):
+    if here in ("recipe", "errors", "files", "lock", "launch"):
         assert not tops & {"torch", "numpy", "scipy"}
 
 

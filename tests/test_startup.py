@@ -13,9 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ["torch", "numpy", "scipy", "matplotlib", "librosa", "pyarrow", "soundfile", "sklearn", "safetensors"]
+HEAVY += ["fastapi", "starlette", "uvicorn", "asyncio", "werkzeug"]
 COMMANDS = [
     *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo", "detect"),
-    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "stream"),
+    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "stream", "serve"),
 ]
 
 SCRIPT = f"""
@@ -91,6 +92,10 @@ def test_command_modules_import_little(path: Path) -> None:
             case ast.Import(names=names):
                 assert {name.name.split(".")[0] for name in names} <= light
             case ast.ImportFrom(module=str(module), level=0):
-                assert module.split(".")[0] in light or module in ("seqflow.errors", "seqflow.files")
+                assert module.split(".")[0] in light or module in (
+                    "seqflow.errors",
+                    "seqflow.files",
+                    "seqflow.launch",
+                )
             case _:
                 pass

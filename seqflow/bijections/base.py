@@ -17,8 +17,9 @@ from ..ops.shapes import full_precision
 Context = Mapping[str, Tensor]
 """Side information of a batch. Keys in use: `step` (B,) quantisation step in the units of x,
 `position` (B,) index of the first sample in its recording, `span` (B, 2) where a window begins and ends as
-fractions of its recording, `condition` (B, K) features to condition on, and in the inverse alone
-`temperature` (B,) the factor that the noise was scaled by."""
+fractions of its recording, `condition` (B, K) features to condition on, in training alone `dither` (B,) where
+the noise of a window begins, and in the inverse alone `temperature` (B,) the factor that the noise was scaled
+by."""
 
 
 class Bijection(nn.Module, ABC):

@@ -16,9 +16,11 @@ class Dequantize(Bijection):
     """y = x + step·u, u uniform in [0, 1);  inverse: x = floor(y/step)·step;  log|det| = 0.
 
     A density on values of a lattice is unbounded; with the noise, log p(y) bounds the log-probability of the
-    lattice values, and bits follow from the step (Theis, van den Oord and Bethge, 2016). In training mode u
-    comes from torch's generator. In evaluation mode it is a hash of (seed, channel, sample index), the
-    context's `position` (B,) being the index of the first sample: a recording scores alike however it is cut.
+    lattice values, and bits follow from the step (Theis, van den Oord and Bethge, 2016). u is a hash of
+    (seed, channel, index). In evaluation mode the index is that of the sample in its recording, the context's
+    `position` (B,) being that of the first: a recording scores alike however it is cut. In training mode it
+    counts from the context's `dither` (B,), new for every window of every step, in whatever micro-batch or
+    process the window is; without one u comes from torch's generator.
 
     The step is the context's `step` (B,), else `step`, else 0, in the units of x; where it is 0 the layer is
     the identity. The map is no bijection of the reals: `inverse` undoes `forward` on the lattice. That is
@@ -65,9 +67,9 @@ class Dequantize(Bijection):
         return x.new_full((x.shape[0], 1, 1), self.step) if self.step else None
 
     def _noise(self, x: Tensor, context: Context | None) -> Tensor:
-        if self.training:
+        first = None if context is None else context.get("dither" if self.training else "position")
+        if first is None and self.training:
             return torch.rand_like(x)
-        position = None if context is None else context.get("position")
-        if position is None:
-            position = torch.zeros(x.shape[0], dtype=torch.int64, device=x.device)
-        return uniform_at(position.to(x.device), x.shape[1], x.shape[2], self.seed, x.dtype)
+        if first is None:
+            first = torch.zeros(x.shape[0], dtype=torch.int64, device=x.device)
+        return uniform_at(first.to(x.device), x.shape[1], x.shape[2], self.seed, x.dtype)

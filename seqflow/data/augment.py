@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..recipe.data import AugmentConfig
-from .randomness import Index, uniform
+from .randomness import Index, addresses, uniform
 
-_GAIN, _POLARITY, _SHIFT, _UNKNOWN, _WHICH = 1, 2, 3, 4, 5
+_GAIN, _POLARITY, _SHIFT, _UNKNOWN, _WHICH, _DITHER = 1, 2, 3, 4, 5, 6
 
 
 class Changes(NamedTuple):
@@ -54,3 +54,8 @@ def kept_conditions(fraction: float, count: int, seed: int, index: Index) -> NDA
     sets = 1 + (uniform(seed, _WHICH, index) * ((1 << count) - 1)).astype(np.int64)
     lost = np.where(u < 0.5 * fraction, (1 << count) - 1, np.where(u < fraction, sets, 0))
     return np.asarray((lost[:, None] >> np.arange(count) & 1) == 0)
+
+
+def dither_addresses(seed: int, index: Index) -> Index:
+    """Where the dither of the windows with these indices (B,) begins: (B,), see `Dequantize`."""
+    return addresses(seed, _DITHER, index)

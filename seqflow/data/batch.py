@@ -1,6 +1,6 @@
 """A batch of windows, as models take it.
 
-Shapes: x (B, C, T); mask (B, T); position, step (B,); span (B, 2); condition (B, K).
+Shapes: x (B, C, T); mask (B, T); position, step, dither (B,); span (B, 2); condition (B, K).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Batch:
             of it that was given, filled-up samples counted; two equal numbers where that is not told.
         condition: (B, K) float32, values of conditions by `Classes.one_hot`, zeros for unknown ones; None
             for data without conditions.
+        dither: (B,) int64, where the noise of each training window begins, see `Dequantize`; None for windows
+            that are not trained on: their noise belongs to the position.
     """
 
     x: Tensor
@@ -33,6 +35,7 @@ class Batch:
     step: Tensor
     span: Tensor | None = None
     condition: Tensor | None = None
+    dither: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -40,7 +43,7 @@ class Batch:
     def context(self) -> dict[str, Tensor]:
         """What the layers of a flow may ask for: `position`, `step`, and what else there is."""
         known = {"position": self.position, "step": self.step}
-        more = {"span": self.span, "condition": self.condition}
+        more = {"span": self.span, "condition": self.condition, "dither": self.dither}
         return known | {key: value for key, value in more.items() if value is not None}
 
     def tensors(self) -> dict[str, Tensor]:
@@ -65,6 +68,6 @@ class Batch:
 
     @staticmethod
     def join(batches: Sequence[Batch]) -> Batch:
-        """At least one batch, all with or all without a condition, one after another."""
+        """At least one batch, all with or all without a condition and a dither, one after another."""
         parts = [batch.tensors() for batch in batches]
         return Batch(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})

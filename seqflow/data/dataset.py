@@ -6,6 +6,7 @@ Shapes: see `batch`. B windows, C channels, T = window samples, N conditions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ..classes import Classes
 from ..errors import UsageError
 from ..recipe.data import AugmentConfig
-from .augment import changes, kept_conditions
+from .augment import changes, dither_addresses, kept_conditions
 from .batch import Batch
 from .decoded import Decoded
 from .randomness import Index, permuted
@@ -44,9 +45,10 @@ class Windows:
     """The windows of a list of recordings. Reads no samples before a batch is asked for.
 
     Item i of the endless training sequence belongs to epoch i // len; every epoch goes through all windows
-    in an order of its own. Batch k of size s holds items k·s .. k·s + s - 1. Order and augmentation are
-    functions of (seed, i): no state, so a training can go on at any step in any process. So is which of
-    their conditions windows lose to `dropout`, see `kept_conditions`; `classes` says which there are.
+    in an order of its own. Batch k of size s holds items k·s .. k·s + s - 1. Order, augmentation and dither
+    are functions of (seed, i): no state, so a training can go on at any step in any process, and processes
+    can take a `share` of a batch each: a range of its places 0 .. s - 1. So is which of their conditions
+    windows lose to `dropout`, see `kept_conditions`; `classes` says which there are.
 
     Raises ValueError unless 1 <= hop <= window, and UsageError for recordings of different numbers of
     channels.
@@ -93,37 +95,49 @@ class Windows:
         starts = (index - self._before[which]) * self.hop
         return which, np.minimum(starts, np.maximum(self._lengths[which] - self.window, 0))
 
-    def batch(self, step: int, size: int) -> Batch:
-        """Batch number `step` of `size` windows of the endless shuffled, augmented sequence.
+    def batch(self, step: int, size: int, share: range | None = None) -> Batch:
+        """Batch number `step` of `size` windows of the endless shuffled, augmented sequence; a share of it.
 
         Raises UsageError where there are fewer windows than a batch holds, and InputError where a file cannot
         be read.
         """
         self._check(size)
-        item = np.arange(step * size, (step + 1) * size)
+        places = range(size) if share is None else share
+        item = step * size + np.arange(places.start, places.stop)
         index = permuted(self._seed, item // len(self), item % len(self), len(self))
         which, starts = self.locate(index)
         gain, shift = changes(self._augment, self._seed, item)
         room = np.maximum(self._lengths[which] - self.window, 0)
         kept = self._kept(item)
-        return self._batch(which, np.clip(starts + shift, 0, room), gain, kept)
+        batch = self._batch(which, np.clip(starts + shift, 0, room), gain, kept)
+        return replace(batch, dither=torch.from_numpy(dither_addresses(self._seed, item)))
 
-    def in_order(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+    def in_order(self, size: int, limit: int | None = None, share: range | None = None) -> Iterator[Batch]:
         """All windows in order and unchanged, in batches of `size`, the last of them smaller.
 
-        With a `limit` below their number, as many windows, evenly spaced over all recordings.
+        With a `limit` below their number, as many windows, evenly spaced over all recordings; of these only
+        those in the `share`, where one is given.
         """
         count = len(self) if limit is None else min(limit, len(self))
-        for at in range(0, count, size):
-            item = np.arange(at, min(at + size, count))
+        places = range(count) if share is None else share
+        for at in range(places.start, places.stop, size):
+            item = np.arange(at, min(at + size, places.stop))
             index = item if count == len(self) else (2 * item + 1) * len(self) // (2 * count)
             which, starts = self.locate(index)
             yield self._batch(which, starts, np.ones(len(item)), None)
 
     def loader(
-        self, first_step: int, last_step: int, size: int, workers: int = 0, timeout: float = 600.0
+        self,
+        first_step: int,
+        last_step: int,
+        size: int,
+        workers: int = 0,
+        timeout: float = 600.0,
+        share: range | None = None,
     ) -> Iterator[Batch]:
         """Batches first_step .. last_step - 1, loaded ahead by `workers` processes; 0: none, in this one.
+
+        With a `share`, that of every batch alone.
 
         The same batches for any number of workers. Raises what `batch` does, and ResourceError where a worker
         dies or gives nothing for `timeout` seconds.
@@ -131,8 +145,8 @@ class Windows:
         self._check(size)
         steps = range(first_step, last_step)
         if workers == 0:
-            return (self.batch(step, size) for step in steps)
-        return load(partial(self.batch, size=size), steps, workers, timeout)
+            return (self.batch(step, size, share) for step in steps)
+        return load(partial(self.batch, size=size, share=share), steps, workers, timeout)
 
     def _check(self, size: int) -> None:
         if size < 1:

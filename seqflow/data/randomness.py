@@ -22,6 +22,12 @@ def uniform(seed: int, stream: int, index: Index) -> NDArray[np.float64]:
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def addresses(seed: int, stream: int, index: Index) -> Index:
+    """Integers in [0, 2^62), one for each index (n,): where something that the index owns may begin."""
+    words = _mix(index.astype(np.uint64) ^ _key(seed, stream))
+    return (words >> np.uint64(2)).astype(np.int64)
+
+
 def permuted(seed: int, epoch: Index, index: Index, n: int) -> Index:
     """Where each index (n,) of 0 .. n - 1 stands in the order of its epoch, a permutation for every epoch.
 

@@ -40,6 +40,8 @@ def read_parquet(path: Path, config: SeriesData, names: tuple[str, ...] | None) 
         if error.errno is None:  # pyarrow's own
             raise _corrupt(path, error) from None
         raise unreadable(path, error) from None
+    except MemoryError:
+        raise  # of Arrow, too: the file may be sound
     except pa.ArrowException as error:
         raise _corrupt(path, error) from None
 

@@ -49,13 +49,15 @@ def continue_sequences(
     condition: Mapping[str, str] | None = None,
     seed: int = 0,
     steps: int = STEPS,
+    share: range | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Continued:
     """Draw n sequences (n, C, length): a window as `sampling.draw` has it, then stretches of `hop` samples.
 
     A stretch is drawn from p(new | what comes before) of the flow at the length of the window, by the sampler
     of `inpaint`, which is exact only as its steps go to infinity. `hop` is half a window where it is None.
-    Temperature and truncation are those of the first window: what follows has the model's own density.
+    Temperature and truncation are those of the first window: what follows has the model's own density. Of
+    the sequences 0 .. n - 1 only those in the `share` are drawn, where one is given: the same ones.
     `on_progress` gets samples done and all. Slow beside one pass: see docs/generation.md.
 
     Raises UsageError where the arguments are out of range.
@@ -78,11 +80,13 @@ def continue_sequences(
         truncation=truncation,
         seed=seed,
         condition=condition,
+        share=share,
     )
+    indices = range(n) if share is None else share
     dtype = next(flow.parameters()).dtype
     device = next(flow.parameters()).device
     x = torch.stack([one.values for one in drawn]).double().to(device)
-    generators = [seeded(seed, index, _FIRST << 32) for index in range(n)]
+    generators = [seeded(seed, index, _FIRST << 32) for index in indices]
     joins: list[int] = []
     accepted: list[float] = []
     while x.shape[-1] < length:
@@ -92,9 +96,9 @@ def continue_sequences(
         unknown = torch.zeros(windows.shape[1:], dtype=torch.bool, device=device)
         unknown[:, -hop:] = True
         begin = x.shape[-1] + hop - window
-        context = _context(flow, n, begin / length, (begin + window) / length, condition)
+        context = _context(flow, len(indices), begin / length, (begin + window) / length, condition)
         found = fill(flow, windows, unknown, context, generators, steps=steps)
-        x = torch.cat((x, found.values.reshape(n, -1, hop)), -1)
+        x = torch.cat((x, found.values.reshape(len(indices), -1, hop)), -1)
         accepted.append(float(found.acceptance.mean()))
         if on_progress is not None:
             on_progress(min(length, x.shape[-1]), length)

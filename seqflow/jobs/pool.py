@@ -159,7 +159,7 @@ def _hear(worker: _Worker, timeout: float | None, memory: float | None) -> tuple
         message = json.loads(worker.pipe.recv_bytes())
     except (EOFError, OSError):
         worker.process.join(_GRACE)
-        reason = _death(worker.process.exitcode)
+        reason = death(worker.process.exitcode)
         if not worker.ready:
             raise ResourceError(
                 f"a worker process cannot start: it {reason}; lower the number of workers"
@@ -173,11 +173,12 @@ def _hear(worker: _Worker, timeout: float | None, memory: float | None) -> tuple
             worker.busy = False
             return Outcome(worker.task, "done", answer), True
         case [kind, text]:
-            raise _failure(kind, text)
+            raise failure(kind, text)
     raise RuntimeError(f"a worker process sent {message!r}")
 
 
-def _death(code: int | None) -> str:
+def death(code: int | None) -> str:
+    """How a process ended, by its exit code."""
     if code is None or code >= 0:
         return f"ended with code {code}"
     try:
@@ -186,7 +187,8 @@ def _death(code: int | None) -> str:
         return f"was ended by signal {-code}"
 
 
-def _failure(kind: str, text: str) -> Exception:
+def failure(kind: str, text: str) -> Exception:
+    """What a process raised, by class and message; RuntimeError for what is no expected failure."""
     from .. import errors
 
     found = getattr(errors, kind, None)

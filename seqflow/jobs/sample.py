@@ -6,19 +6,24 @@ Shapes: a sequence is (C, T) in the units of the data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+import numpy as np
 import torch
+from safetensors.numpy import load as unpack
+from safetensors.numpy import save as pack
 
 from ..errors import UsageError
 from ..figures import samples_figure
 from ..files import make_folder
 from ..generation.continuation import continue_sequences
 from ..model import Model
+from ..ranks import join
 from ..sampling import Drawn, draw
 from .room import check_disk, check_memory
 from .writers import PCM_16, Array, column_names, write_sequence
@@ -88,6 +93,9 @@ def write_samples(
     `continue_sequences`: slow. `on_progress` gets the sequences done and n. Files of the same names are
     replaced, each as a whole; same model and arguments, same bytes.
 
+    Started by torchrun, all processes call this, and each draws and writes its share of the same sequences;
+    `on_progress` tells of this process's own. The first one makes the figure.
+
     Raises UsageError where the arguments do not fit the model, ResourceError where a file cannot be written.
     """
     defaults = model.recipe.sample
@@ -99,33 +107,33 @@ def write_samples(
     names = column_names(model.channel_names, model.channels)
     chosen = {name: condition[name] for name in sorted(condition)} if condition else {}
     _check_room(model, out, n, length, form)
-    drawn = _draw(model, n, length, temperature, truncation, seed, chosen, method)
-    make_folder(out)
-    paths: list[Path] = []
-    shown: list[Array] = []
-    redrawn = beyond = 0
-    for index, (tensor, failed) in enumerate(drawn):
-        values = tensor.numpy()
-        stem = f"{_stem(chosen)}-{index + 1:0{max(4, len(str(n)))}}"
-        written, cut = write_sequence(
-            out, stem, values, form=form, names=names, rate=model.rate, step=model.step
-        )
-        paths += written
-        beyond += cut
-        redrawn += failed
-        if len(shown) < MOST_IN_FIGURE:
-            shown.append(values)
-        if on_progress is not None:
-            on_progress(index + 1, n)
-    figure = out / "samples.png"
-    samples_figure(shown, model.rate, figure)
+    with join(model.device) as ranks:
+        share = ranks.share(n)
+        with ranks.together():
+            drawn = _draw(model, n, length, temperature, truncation, seed, chosen, method, share)
+            make_folder(out)
+            own = Part()
+            for index, (tensor, failed) in zip(share, drawn, strict=True):
+                values = tensor.numpy()
+                stem = f"{_stem(chosen)}-{index + 1:0{max(4, len(str(n)))}}"
+                written, cut = write_sequence(
+                    out, stem, values, form=form, names=names, rate=model.rate, step=model.step
+                )
+                own.add(written, failed, cut, values if index < MOST_IN_FIGURE else None)
+                if on_progress is not None:
+                    on_progress(index - share.start + 1, len(share))
+        made = Part.joined(ranks.gather_bytes(own.packed()))
+        figure = out / "samples.png"
+        with ranks.together():
+            if ranks.first:
+                samples_figure(made.shown, model.rate, figure)
     span = length / model.rate if model.rate else None
     return Samples(
-        paths=tuple(paths),
+        paths=tuple(made.paths),
         figure=figure,
         n=n,
         length=length,
-        channels=shown[0].shape[0],
+        channels=model.channels,
         rate=model.rate,
         seconds=span,
         temperature=temperature,
@@ -133,9 +141,47 @@ def write_samples(
         seed=seed,
         method=method,
         condition=chosen,
-        redrawn=redrawn,
-        beyond=beyond,
+        redrawn=made.redrawn,
+        beyond=made.beyond,
     )
+
+
+@dataclass
+class Part:
+    """What a process has drawn: its files, and the first sequences of all, for the figure."""
+
+    paths: list[Path] = field(default_factory=list)
+    redrawn: int = 0
+    beyond: int = 0
+    shown: list[Array] = field(default_factory=list)
+
+    def add(self, paths: Sequence[Path], redrawn: int, beyond: int, shown: Array | None) -> None:
+        """Take in a sequence."""
+        self.paths += paths
+        self.redrawn += redrawn
+        self.beyond += beyond
+        self.shown += [] if shown is None else [shown]
+
+    def packed(self) -> bytes:
+        """As bytes, for other processes."""
+        figures = {
+            "paths": [str(path) for path in self.paths],
+            "redrawn": self.redrawn,
+            "beyond": self.beyond,
+        }
+        arrays = {str(index): np.ascontiguousarray(values) for index, values in enumerate(self.shown)}
+        return pack(arrays, {"part": json.dumps(figures)})
+
+    @classmethod
+    def joined(cls, blobs: Sequence[bytes]) -> Part:
+        """The parts of all processes, in order."""
+        whole = cls()
+        for blob in blobs:
+            header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
+            figures, arrays = json.loads(header["__metadata__"]["part"]), unpack(blob)
+            whole.add([Path(path) for path in figures["paths"]], figures["redrawn"], figures["beyond"], None)
+            whole.shown += [arrays[str(index)] for index in range(len(arrays))]
+        return whole
 
 
 def _draw(
@@ -147,6 +193,7 @@ def _draw(
     seed: int,
     condition: Mapping[str, str],
     method: Method,
+    share: range,
 ) -> Iterator[Drawn]:
     if method == "whole":
         return draw(
@@ -158,9 +205,12 @@ def _draw(
             truncation=truncation,
             seed=seed,
             condition=condition,
+            share=share,
         )
     if method != "continue":
         raise UsageError(f"samples: the method {method!r:.40} is neither whole nor continue")
+    if not share:
+        return iter(())
     made = continue_sequences(
         model.flow,
         n,
@@ -171,6 +221,7 @@ def _draw(
         truncation=truncation,
         condition=condition,
         seed=seed,
+        share=share,
     )
     return (Drawn(torch.from_numpy(values), 0) for values in made.values)
 

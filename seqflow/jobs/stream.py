@@ -157,7 +157,7 @@ class _Job:
             samples=options.settings.samples,
             format=options.format,
         )
-        self._monitor = Monitor(scorer, _decoder(model, options.format), options.settings)
+        self._monitor = Monitor(scorer, decoder_of(model, options.format), options.settings)
         self._file = None if options.out is None else stack.enter_context(LineFile(options.out))
         self._of = {
             "version": __version__,
@@ -264,7 +264,8 @@ class _Job:
         write_state(self._options.state, state, self._of)
 
 
-def _decoder(model: Model, format: str) -> Decoder:
+def decoder_of(model: Model, format: str) -> Decoder:
+    """The decoder of a stream in this format. Raises UsageError for one that is none, or not the model's."""
     data = model.recipe.data
     if format == "jsonl":
         return Lines(JsonRows(model.channels, model.channel_names, model.rate))

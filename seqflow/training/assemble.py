@@ -36,7 +36,7 @@ def make_model(
     Its `info`: steps (taken when the weights were), trained_steps, valid_nats, valid_bits, valid_windows,
     round_trip_float32 and round_trip_float64 (relative to the data's deviation), seconds, bad_steps,
     train_windows, left_out (recordings), parameters, data_fingerprint, resampler (None where none was
-    allowed), device, threads and versions.
+    allowed), device, threads, processes and versions.
     """
     assert progress.best is not None
     flow = new_flow(recipe, material)
@@ -59,6 +59,7 @@ def make_model(
         "resampler": _resampler(recipe),
         "device": device_name(device),
         "threads": progress.threads,
+        "processes": progress.processes,
         "versions": {
             "seqflow": __version__,
             "python": platform.python_version(),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Started:
-    """The training begins, or goes on after `step` steps."""
+    """The training begins, or goes on after `step` steps; `processes` share every batch."""
 
     out: Path
     step: int
@@ -22,6 +22,7 @@ class Started:
     parameters: int
     device: str
     resumed: bool
+    processes: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from .validate import TOLERANCE
 
 
 def finish(trainer: Trainer) -> Model:
-    """Calibrate and write the model, then mark the training as finished.
+    """Calibrate and write the model, then mark the training as finished: the first process does.
+
+    Calibrating may take long, and the others are not needed: they get the model without calibration.
 
     Without recordings to calibrate on the model is written all the same, and an event says so. Raises
     SeqflowError where no validation found weights fit to keep.
@@ -26,6 +28,10 @@ def finish(trainer: Trainer) -> Model:
             f"within {TOLERANCE:g} in float64; train anew with a lower train.lr, or with fewer layers"
         )
     model = make_model(trainer.recipe, trainer.material, progress, trainer.best, trainer.device)
+    first = trainer.ranks.first
+    trainer.ranks.leave()
+    if not first:
+        return model
     _calibrate(trainer, model)
     path = trainer.out / BEST
     model.save(path)
@@ -40,7 +46,7 @@ def finish(trainer: Trainer) -> Model:
         seconds=progress.seconds,
     )
     progress.finished = True
-    trainer.save()
+    trainer.write_state()
     trainer.emit(Finished(path, best.step, best.nats, best.bits, progress.seconds, stopped_early))
     return model
 

@@ -58,5 +58,21 @@ class Log:
         return ResourceError(f"{self._path}: cannot be written: {reason}; make room, then --resume")
 
 
+class NoLog(Log):
+    """The log of a process that is not the first: nothing is kept."""
+
+    def __init__(self) -> None:
+        pass
+
+    def write(self, event: str, **values: Any) -> None:  # noqa: D102
+        pass
+
+    def sync(self) -> int:  # noqa: D102
+        return 0
+
+    def close(self) -> None:  # noqa: D102
+        pass
+
+
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from safetensors.torch import load as unpack
+from safetensors.torch import save as pack
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -19,9 +21,10 @@ from ..data.batch import Batch
 from ..errors import Interrupted, ResourceError, SeqflowError
 from ..flow import Flow
 from ..model import BEST, LAST
-from ..objective import Loss
+from ..objective import Loss, weigh
+from ..ranks import ALONE, Ranks
 from ..recipe import Recipe
-from ..runtime import out_of_memory, seed_step
+from ..runtime import out_of_memory
 from .assemble import make_model
 from .board import Board
 from .ema import Average
@@ -33,7 +36,8 @@ from .pace import Pace
 from .signals import Interrupts
 from .state import Progress, State, join, save_state
 from .step import accumulate
-from .validate import Validation, validate
+from .synchronize import add_gradients, check_equal
+from .validate import Validation, joined, validate
 
 BAD_BATCH = "bad_batch.safetensors"
 
@@ -48,6 +52,8 @@ class Trainer:
         flow: its weights change; `average` follows them.
         best: averaged weights of the best validation, on the CPU; empty before the first.
         board: None for no TensorBoard.
+        ranks: the processes that share the work. All have the same weights and come to the same decisions;
+            the first one alone has a log, a board and files, and tells events.
     """
 
     recipe: Recipe
@@ -62,6 +68,7 @@ class Trainer:
     log: Log
     board: Board | None
     emit: OnEvent
+    ranks: Ranks = ALONE
     pace: Pace = field(default_factory=Pace)
 
     def run(self) -> None:
@@ -80,18 +87,23 @@ class Trainer:
             self._validate()
             self.progress.without_gain = 0
         before = self.progress.seconds
-        batches = self.material.train.loader(self.progress.step, config.steps, config.batch, config.workers)
+        batches = self.material.train.loader(
+            self.progress.step,
+            config.steps,
+            config.batch,
+            config.workers,
+            share=self.ranks.share(config.batch),
+        )
         with Interrupts() as interrupts, closing(batches):  # type: ignore[type-var]
-            for batch in batches:
-                self._step(batch)
+            while self.progress.step < config.steps:
+                self._step(batches)
                 self.progress.seconds = before + self.pace.seconds
                 due = self.progress.step % config.validate_every == 0 or self.progress.step == config.steps
                 gained = due and self._validate()
-                if due or interrupts.asked:
-                    self.save()
-                if gained:
-                    self.save_best()
-                if interrupts.asked:
+                asked = any(row[0] for row in self.ranks.gather([interrupts.asked]))
+                if due or asked:
+                    self.save(model=gained)
+                if asked:
                     raise Interrupted(
                         f"{self.out}: interrupted after step {self.progress.step} of {config.steps}; "
                         "--resume goes on from there"
@@ -104,33 +116,60 @@ class Trainer:
         patience = self.recipe.train.patience
         return patience is not None and self.progress.without_gain >= patience
 
-    def save(self) -> None:
-        """Save the state."""
-        tensors = join(
+    def save(self, *, model: bool = False) -> None:
+        """Save the state, and then the model as it stands where it is asked for: the first process does.
+
+        Raises SeqflowError where another process has other weights.
+        """
+        check_equal(self._tensors(), self.progress.step, self.ranks)
+        with self.ranks.together():
+            if self.ranks.first:
+                self.write_state()
+                if model:
+                    self.write_model()
+
+    def write_state(self) -> None:
+        """Write the state, in this process alone."""
+        path = self.out / LAST
+        save_state(State(self.recipe, self.progress, self.log.sync(), self._tensors()), path)
+        self.emit(Saved(self.progress.step, path))
+
+    def write_model(self) -> None:
+        """Write the model as it stands, in this process alone; the calibration comes at the end."""
+        model = make_model(self.recipe, self.material, self.progress, self.best, torch.device("cpu"))
+        model.save(self.out / BEST)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return join(
             flow=self.flow.state_dict(),
             average=self.average.flow.state_dict(),
             best=self.best,
             optimizer=optimizer_tensors(self.optimizer, self.flow),
         )
-        path = self.out / LAST
-        save_state(State(self.recipe, self.progress, self.log.sync(), tensors), path)
-        self.emit(Saved(self.progress.step, path))
 
-    def save_best(self) -> None:
-        """Write the model as it stands; the calibration comes at the end."""
-        model = make_model(self.recipe, self.material, self.progress, self.best, torch.device("cpu"))
-        model.save(self.out / BEST)
+    def _step(self, batches: Iterator[Batch]) -> None:
+        """Take one step, or skip it where it is not finite.
 
-    def _step(self, batch: Batch) -> None:
-        """Take one step, or skip it where it is not finite."""
+        Every process goes through its share of the batch; what they find is put together before anything is
+        decided, so that all decide alike.
+        """
         config, index = self.recipe.train, self.progress.step
         lr = learning_rate(index, config)
         set_learning_rate(self.optimizer, lr)
-        on_device = batch.to(self.device)
-        loss = self._fitting(lambda size: self._gradients(on_device, size))
-        norm = gradient_norm(self.flow)
+        with self.ranks.together():
+            batch = next(batches)
+            on_device = batch.to(self.device)
+            own = self._fitting(lambda size: accumulate(self.flow, on_device, size), len(batch))
+        rows = self.ranks.gather([*own.row, self.progress.micro_batch])
+        self._agree_on_size(rows)
+        loss = weigh(Loss.of(row[:3]) for row in rows)
         self.progress.step = index + 1
-        if not (math.isfinite(loss.nats) and bool(torch.isfinite(norm))):
+        norm = None
+        if math.isfinite(loss.nats):
+            if self.ranks is not ALONE:
+                add_gradients(self.flow, own.samples / max(1, loss.samples), self.ranks)
+            norm = gradient_norm(self.flow)
+        if norm is None or not bool(torch.isfinite(norm)):
             self._skip(batch)
             return
         self.progress.bad_in_a_row = 0
@@ -140,11 +179,6 @@ class Trainer:
         self.average.update(self.flow, index)
         self.pace.step(loss.samples)
         self._report(loss, lr, float(norm))
-
-    def _gradients(self, batch: Batch, size: int) -> Loss:
-        # The dither of a step depends on the step alone.
-        seed_step(self.recipe.seed, self.progress.step)
-        return accumulate(self.flow, batch, size)
 
     def _report(self, loss: Loss, lr: float, norm: float) -> None:
         config, step = self.recipe.train, self.progress.step
@@ -166,7 +200,12 @@ class Trainer:
         if progress.bad_in_a_row < self.recipe.train.max_bad_steps:
             return
         path = self.out / BAD_BATCH
-        write_checkpoint(path, batch.tensors(), {"format": "seqflow-batch", "after_steps": progress.step})
+        parts = self.ranks.gather_bytes(pack({k: v.contiguous() for k, v in batch.tensors().items()}))
+        with self.ranks.together():
+            if self.ranks.first:
+                whole = Batch.join([Batch(**unpack(part)) for part in parts])
+                meta = {"format": "seqflow-batch", "after_steps": progress.step}
+                write_checkpoint(path, whole.tensors(), meta)
         raise SeqflowError(
             f"{path}: {progress.bad_in_a_row} steps in a row, up to step {progress.step}, had a loss or "
             "gradient that is not finite; this is the last batch: look at the data, or train anew with a "
@@ -176,16 +215,21 @@ class Trainer:
     def _validate(self) -> bool:
         """Try the averaged weights; whether they are the best so far."""
         progress = self.progress
-        found = self._fitting(
-            lambda size: validate(
-                self.average.flow,
-                self.material.valid,
-                step=progress.step,
-                size=size,
-                limit=self.recipe.train.validate_windows,
-                device=self.device,
+        with self.ranks.together():
+            part = self._fitting(
+                lambda size: validate(
+                    self.average.flow,
+                    self.material.valid,
+                    size=size,
+                    limit=self.recipe.train.validate_windows,
+                    device=self.device,
+                    ranks=self.ranks,
+                ),
+                self.progress.micro_batch,
             )
-        )
+        rows = self.ranks.gather([*part, self.progress.micro_batch])
+        self._agree_on_size(rows)
+        found = joined(progress.step, rows)
         self.pace.pause()
         gained = found.fault is None and (progress.best is None or found.nats < progress.best.nats)
         if gained:
@@ -202,8 +246,11 @@ class Trainer:
         if self.board is not None:
             self.board.write(found.step, valid_nats=found.nats, valid_bits=found.bits)
 
-    def _fitting(self, work: Callable[[int], T]) -> T:
-        """The result of work(windows in a pass), with half as many as often as memory runs out."""
+    def _fitting(self, work: Callable[[int], T], most: int) -> T:
+        """The result of work(windows in a pass), with half as many as often as memory runs out.
+
+        There are no more than `most` to work on.
+        """
         while True:
             try:
                 return work(self.progress.micro_batch)
@@ -214,12 +261,21 @@ class Trainer:
             gc.collect()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            size = self.progress.micro_batch
-            if size == 1:
+            size = min(self.progress.micro_batch, most)
+            if size <= 1:
                 raise ResourceError(
                     f"{self.out}: out of memory with a single window of {self.recipe.data.window} samples; "
                     "lower data.window, or make the model smaller"
                 )
-            self.progress.micro_batch = (size + 1) // 2
-            self.emit(MicroBatch(self.progress.step, self.progress.micro_batch))
-            self.log.write("micro_batch", step=self.progress.step, size=self.progress.micro_batch)
+            self._lower_size((size + 1) // 2)
+
+    def _agree_on_size(self, rows: Sequence[Sequence[float]]) -> None:
+        """Windows in a pass are as few as the process with the least memory has them: the last in its row."""
+        size = min(int(row[-1]) for row in rows)
+        if size < self.progress.micro_batch:
+            self._lower_size(size)
+
+    def _lower_size(self, size: int) -> None:
+        self.progress.micro_batch = size
+        self.emit(MicroBatch(self.progress.step, size))
+        self.log.write("micro_batch", step=self.progress.step, size=size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from ..files import write_text
 from ..flow import Flow
 from ..lock import lock
 from ..model import BEST, LAST, Model, fill
+from ..ranks import ALONE, Ranks, join
 from ..recipe import Recipe, dump
 from ..runtime import choose_device, out_of_memory, repeatable, threads
 from .assemble import device_name, new_flow, parameter_count
@@ -23,12 +25,13 @@ from .events import Event, Finished, LeftOut, OnEvent, Started, Warned
 from .finish import finish
 from .folder import BOARD, LOG, RECIPE, find_state, finished_model
 from .initialize import initialize
-from .log import Log
+from .log import Log, NoLog
 from .loop import Trainer
 from .material import Material, calibration_fault, check_material, condition_fault, load_material
 from .optimizer import make_optimizer, restore_optimizer
 from .resume import check_classes, check_data, check_recipe, plain
-from .state import Progress, State
+from .state import Progress, State, load_state
+from .synchronize import check_same_data, check_shares, from_first, spread_weights
 
 
 def train(
@@ -41,6 +44,9 @@ def train(
     allow_data_change: bool = False,
 ) -> Model:
     """Train the model of a recipe on the data it names, in the folder `out`; the calibrated model.
+
+    Started by torchrun, all processes call this, and share every batch: the result is that of one process, up
+    to rounding. Only the first one writes and tells events; the others get the model without calibration.
 
     The folder gets recipe.yaml, log.jsonl (a JSON value a line), last.safetensors (everything to go on with)
     and best.safetensors (the model). Everything random depends on the recipe's seed alone.
@@ -60,15 +66,17 @@ def train(
     or the GPU fail; Interrupted after SIGINT or SIGTERM, with the state saved; SeqflowError where the
     training comes to nothing.
     """
-    return run(
-        recipe,
-        Path(out),
-        lambda: load_material(recipe),
-        resume=resume,
-        device=device,
-        on_event=on_event,
-        allow_data_change=allow_data_change,
-    )
+    with join(choose_device(device)) as ranks:
+        return run(
+            recipe,
+            Path(out),
+            lambda: load_material(recipe),
+            resume=resume,
+            device=device,
+            on_event=on_event,
+            allow_data_change=allow_data_change,
+            ranks=ranks,
+        )
 
 
 def run(
@@ -80,32 +88,46 @@ def run(
     device: str = "auto",
     on_event: OnEvent | None = None,
     allow_data_change: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Model:
     """`train` on data from elsewhere: `material` is called once it is known that there is work to do."""
     place = choose_device(device)
-    emit = on_event or _ignore
-    with lock(out):
-        state = find_state(out, resume)
-        if state is not None:
-            check_recipe(out, state.recipe, recipe)
-            model = finished_model(out, state, recipe, place)
-            if model is not None:
-                return _announce(out, state, model, emit)
-        data = material()
-        for error in data.left_out:
-            emit(LeftOut(error.path, error.code, error.detail))
-        check_material(recipe, data)
-        if state is not None:
-            check_classes(out, state.progress.conditions, plain(data.classes))
-        changed = state is not None and check_data(
-            out, state.progress.fingerprint, data.fingerprint, allow_data_change
-        )
+    emit = on_event if on_event and ranks.first else _ignore
+    with ExitStack() as held:
+        state, model = None, None
+        with ranks.together():
+            if ranks.first:
+                held.enter_context(lock(out))
+                state = find_state(out, resume)
+                if state is not None:
+                    check_recipe(out, state.recipe, recipe)
+                    model = finished_model(out, state, recipe, place)
+        if ranks.size > 1:
+            done = from_first(ranks, out / BEST if model else None, lambda path: Model.load(path, place))
+            if not ranks.first:
+                model = done
+        if model is not None:
+            return _announce(out, state, model, emit)
+        if ranks.size > 1:
+            state = from_first(ranks, out / LAST if state else None, load_state)
+        with ranks.together():
+            data = material()
+            for error in data.left_out:
+                emit(LeftOut(error.path, error.code, error.detail))
+            check_material(recipe, data)
+            check_shares(recipe, ranks)
+            if state is not None:
+                check_classes(out, state.progress.conditions, plain(data.classes))
+            changed = state is not None and check_data(
+                out, state.progress.fingerprint, data.fingerprint, allow_data_change
+            )
+        check_same_data(data.fingerprint, ranks)
         with (
             threads(state.progress.threads if state else recipe.train.threads) as count,
             repeatable(place),
         ):
             try:
-                return _train(recipe, out, data, state, changed, count, place, emit)
+                return _train(recipe, out, data, state, changed, count, place, emit, ranks)
             except torch.AcceleratorError as error:
                 reason = str(error).splitlines()[0]
                 raise ResourceError(
@@ -128,32 +150,43 @@ def _train(
     count: int,
     device: torch.device,
     emit: OnEvent,
+    ranks: Ranks,
 ) -> Model:
-    flow = new_flow(recipe, data)
     best: dict[str, Tensor] = {}
+    with ranks.together():
+        flow = new_flow(recipe, data)
+        if state is None and ranks.first:
+            constant = initialize(flow.to(device), data.train, device)
+            if constant:
+                emit(Warned(_constant(constant, data)))
+            for fault in (condition_fault(data), calibration_fault(recipe, data)):
+                if fault:
+                    emit(Warned(fault))
+        elif state is not None:
+            best = state.group("best")
+            average, optimizer = _restore(out, flow, recipe, state, device)
     if state is None:
         size = recipe.train.micro_batch or recipe.train.batch
-        progress = Progress(size, count, data.fingerprint, plain(data.classes))
-        constant = initialize(flow.to(device), data.train, device)
-        if constant:
-            emit(Warned(_constant(constant, data)))
-        for fault in (condition_fault(data), calibration_fault(recipe, data)):
-            if fault:
-                emit(Warned(fault))
-        average = Average(flow, recipe.train.ema)
-        optimizer = make_optimizer(flow, recipe.train)
+        progress = Progress(size, count, data.fingerprint, plain(data.classes), processes=ranks.size)
+        spread_weights(flow, ranks, device)
+        with ranks.together():
+            average = Average(flow, recipe.train.ema)
+            optimizer = make_optimizer(flow, recipe.train)
     else:
-        progress, best = state.progress, state.group("best")
-        average, optimizer = _restore(out, flow, recipe, state, device)
+        progress = state.progress
     flow.train()
-    board = Board(out / BOARD, progress.step) if recipe.train.tensorboard else None
-    write_text(out / RECIPE, dump(recipe))
-    log = Log(out / LOG, keep=0 if state is None else state.log_bytes)
+    board: Board | None = None
+    log: Log = NoLog()
     try:
-        trainer = Trainer(
-            recipe, data, out, device, flow, average, optimizer, progress, best, log, board, emit
-        )
-        _open(trainer, state, changed)
+        with ranks.together():
+            if ranks.first:
+                board = Board(out / BOARD, progress.step) if recipe.train.tensorboard else None
+                write_text(out / RECIPE, dump(recipe))
+                log = Log(out / LOG, keep=0 if state is None else state.log_bytes)
+            trainer = Trainer(
+                recipe, data, out, device, flow, average, optimizer, progress, best, log, board, emit, ranks
+            )
+            _open(trainer, state, changed)
         trainer.run()
         return finish(trainer)
     finally:
@@ -174,6 +207,7 @@ def _open(trainer: Trainer, state: State | None, changed: bool) -> None:
         parameter_count(trainer.flow),
         device_name(trainer.device),
         resumed=state is not None,
+        processes=trainer.ranks.size,
     )
     trainer.emit(started)
     if state is None:
@@ -186,6 +220,7 @@ def _open(trainer: Trainer, state: State | None, changed: bool) -> None:
             parameters=started.parameters,
             data_fingerprint=material.fingerprint,
             threads=progress.threads,
+            processes=progress.processes,
         )
         return
     if changed:
@@ -194,10 +229,19 @@ def _open(trainer: Trainer, state: State | None, changed: bool) -> None:
         )
         trainer.log.write("data_changed", step=progress.step, data_fingerprint=material.fingerprint)
         progress.fingerprint = material.fingerprint
+    if progress.processes != trainer.ranks.size:
+        before, now = progress.processes, trainer.ranks.size
+        trainer.emit(
+            Warned(
+                f"{now} process{'es' * (now != 1)} now, {before} before: from here on it is rounded otherwise"
+            )
+        )
+        trainer.log.write("processes_changed", step=progress.step, processes=now)
+        progress.processes = now
     progress.finished = False
-    if progress.best is not None:
+    if progress.best is not None and trainer.ranks.first:
         # A kill may have come between the state and the model that belongs to it.
-        trainer.save_best()
+        trainer.write_model()
 
 
 def _restore(
@@ -218,7 +262,9 @@ def _restore(
     return average, optimizer
 
 
-def _announce(out: Path, state: State, model: Model, emit: Callable[[Event], None]) -> Model:
+def _announce(out: Path, state: State | None, model: Model, emit: Callable[[Event], None]) -> Model:
+    if state is None:  # in a process that is not the first, and has nothing to tell
+        return model
     best = state.progress.best
     assert best is not None
     early = state.progress.step < state.recipe.train.steps

@@ -35,6 +35,8 @@ class Progress:
         without_gain: validations since then.
         bad, bad_in_a_row: steps skipped for a loss or gradient that is not finite.
         seconds: spent on it.
+        processes: that shared the batches since it was begun or last gone on with; another number would round
+            otherwise.
         finished: whether the model is written, calibration and all.
     """
 
@@ -48,6 +50,7 @@ class Progress:
     bad: int = 0
     bad_in_a_row: int = 0
     seconds: float = 0.0
+    processes: int = 1
     finished: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from ..data.batch import Batch
 from ..data.dataset import Windows
 from ..flow import Flow
 from ..objective import Loss, negative_log_likelihood, weigh
+from ..ranks import ALONE, Ranks
 
 TOLERANCE = 1e-6
 """Largest round-trip error in float64, relative to the data's deviation, of a model that is fit to keep."""
@@ -45,30 +47,37 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    flow: Flow, windows: Windows, *, step: int, size: int, limit: int, device: torch.device
-) -> Validation:
+    flow: Flow, windows: Windows, *, size: int, limit: int, device: torch.device, ranks: Ranks = ALONE
+) -> list[float]:
     """Try a flow in evaluation mode on at most `limit` windows, in batches of `size`, without augmentation.
 
-    The dither is that of an evaluation: the same in every validation.
+    The dither is that of an evaluation: the same in every validation. Each process takes its share of the
+    windows; figures for `joined` come back.
     """
     losses: list[Loss] = []
     spread = Spread()
-    for batch in windows.in_order(size, limit):
+    tried = ranks.share(min(len(windows), limit))
+    for batch in windows.in_order(size, limit, tried):
         spread.add(batch)
         losses.append(negative_log_likelihood(flow, batch.to(device)))
-    loss = weigh(losses)
-    few = min(size, limit, _ROUND_TRIP_WINDOWS)
-    single, double = round_trips(
-        flow, next(windows.in_order(few, min(limit, _ROUND_TRIP_WINDOWS))).to(device)
-    )
-    return Validation(
-        step,
-        loss.nats,
-        loss.bits,
-        min(len(windows), limit),
-        single / spread.deviation,
-        double / spread.deviation,
-    )
+    few = min(limit, _ROUND_TRIP_WINDOWS)
+    share = ranks.share(min(len(windows), few))
+    single = double = 0.0
+    if share:
+        single, double = round_trips(
+            flow, next(windows.in_order(min(size, len(share)), few, share)).to(device)
+        )
+    return [*weigh(losses).row, len(tried), *spread.sums, single, double]
+
+
+def joined(step: int, rows: Sequence[Sequence[float]]) -> Validation:
+    """The validation of all windows after `step` steps, from what `validate` found in every process."""
+    loss = weigh(Loss.of(row[:3]) for row in rows)
+    deviation = Spread(*(sum(row[column] for row in rows) for column in (4, 5, 6))).deviation
+    # As a tensor: its maximum keeps what is no number.
+    single, double = torch.tensor([row[7:9] for row in rows], dtype=torch.float64).amax(0).tolist()
+    windows = sum(int(row[3]) for row in rows)
+    return Validation(step, loss.nats, loss.bits, windows, single / deviation, double / deviation)
 
 
 def round_trips(flow: Flow, batch: Batch) -> tuple[float, float]:
@@ -82,9 +91,15 @@ def round_trips(flow: Flow, batch: Batch) -> tuple[float, float]:
 class Spread:
     """Standard deviation of the real samples of batches, all channels together."""
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._sum = self._squares = 0.0
+    def __init__(self, count: float = 0.0, total: float = 0.0, squares: float = 0.0) -> None:
+        self._count = count
+        self._sum = total
+        self._squares = squares
+
+    @property
+    def sums(self) -> tuple[float, float, float]:
+        """Number of samples, their sum and that of their squares."""
+        return self._count, self._sum, self._squares
 
     def add(self, batch: Batch) -> None:
         """Take in a batch."""

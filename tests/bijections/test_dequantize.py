@@ -71,7 +71,25 @@ def test_in_evaluation_the_noise_belongs_to_the_sample() -> None:
     assert 0.3 < whole.mean() < 0.7
 
 
-def test_in_training_the_noise_is_drawn() -> None:
+def test_in_training_the_noise_belongs_to_the_dither_of_the_window() -> None:
+    layer = Dequantize(1.0, seed=7).train()
+    x = torch.zeros(4, 2, 5000, dtype=torch.float64)
+    context = {
+        "dither": torch.tensor([5, 1 << 61, 17 << 40, 0]),
+        "position": torch.zeros(4, dtype=torch.int64),
+    }
+    whole = layer(x, context)[0]
+    for index in range(4):
+        alone = {key: value[index : index + 1] for key, value in context.items()}
+        assert torch.equal(layer(x[:1], alone)[0][0], whole[index])
+    assert abs(float(whole.mean()) - 0.5) < 0.01 and abs(float(whole.var()) - 1 / 12) < 0.002
+    between = torch.corrcoef(whole.reshape(8, -1)) - torch.eye(8)
+    assert float(between.abs().max()) < 0.07
+    # What an evaluation takes is another matter.
+    assert not torch.equal(layer.eval()(x, context)[0][1], whole[1])
+
+
+def test_in_training_without_a_dither_the_noise_is_drawn() -> None:
     layer = Dequantize(1.0).train()
     x = torch.zeros(1, 1, 100)
     torch.manual_seed(0)

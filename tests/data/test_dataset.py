@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -317,3 +318,33 @@ def test_windows_know_where_in_their_recording_they_lie() -> None:
     (batch,) = windows.in_order(9)
     assert batch.span is not None
     assert batch.span.tolist() == [[0.0, 0.5], [0.25, 0.75], [0.5, 1.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize("size", [8, 7])
+def test_shares_of_a_batch_make_the_whole(size: int) -> None:
+    config = AugmentConfig(gain_db=(-3.0, 3.0), polarity=True, shift=3)
+    windows = Windows(ramps([90, 70]), window=10, hop=4, augment=config, seed=5)
+    whole = windows.batch(3, size)
+    cuts = [0, 3, 3, size]
+    shares = [range(begin, end) for begin, end in itertools.pairwise(cuts)]
+    parts = Batch.join([windows.batch(3, size, share) for share in shares])
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(tensor, parts.tensors()[name]), name
+    (loaded,) = windows.loader(3, 4, size, share=range(1, 3))
+    assert torch.equal(loaded.x, whole.x[1:3])
+    in_order = [list(windows.in_order(3, 11, share)) for share in (range(5), range(5, 11))]
+    assert [len(batch) for part in in_order for batch in part] == [3, 2, 3, 3]
+    joined = Batch.join([batch for part in in_order for batch in part])
+    assert torch.equal(joined.x, Batch.join(list(windows.in_order(100, 11))).x)
+
+
+def test_every_window_of_every_step_has_a_dither_of_its_own() -> None:
+    windows = Windows(ramps([90]), window=10, hop=10, seed=5)
+    found = [windows.batch(step, 8).dither for step in range(50)]
+    starts = torch.cat([one for one in found if one is not None])
+    assert len(starts) == 400 and len(set(starts.tolist())) == 400
+    # No two streams of ten samples overlap, in all likelihood of 2^62.
+    assert int(starts.sort().values.diff().min()) >= 10
+    other = Windows(ramps([90]), window=10, hop=10, seed=6).batch(0, 8).dither
+    assert other is not None and not set(other.tolist()) & set(starts.tolist())
+    assert next(windows.in_order(4)).dither is None

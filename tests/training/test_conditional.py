@@ -157,8 +157,8 @@ def test_values_that_only_held_back_recordings_have_are_named(tmp_path: Path) ->
 class Poisoned(Windows):
     """Its batches hold a sample that is not finite."""
 
-    def batch(self, step: int, size: int) -> Batch:
-        batch = super().batch(step, size)
+    def batch(self, step: int, size: int, share: range | None = None) -> Batch:
+        batch = super().batch(step, size, share)
         batch.x[0, 0, 3] = float("inf")
         return batch
 

@@ -96,7 +96,7 @@ def test_equal_trainings_give_equal_bits_and_leave_torch_as_it_was(tmp_path: Pat
 
 
 def test_the_size_of_micro_batches_does_not_matter(tmp_path: Path) -> None:
-    """But for rounding: the noise of a batch is drawn in one order."""
+    """But for rounding: the noise belongs to the window."""
     whole = train_small(tmp_path / "a")
     parts = train_small(tmp_path / "b", "train.micro_batch=2")
     for key, tensor in whole.flow.state_dict().items():

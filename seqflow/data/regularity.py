@@ -60,25 +60,21 @@ def arrange(path: Path, seconds: Seconds, policy: Policy, row_of: Callable[[int]
     if n < 2:
         return Arrangement(None, [(0, n)], None)
     steps = np.diff(seconds)
-    step = _median_step(path, steps, row_of)
-    regular = _regular(seconds, steps, step)
-    if regular.all():
-        return Arrangement(None, [(0, n)], _rate(steps))
     order = None
     if policy in ("sort", "mask") and (steps < 0).any():
         order = np.argsort(seconds, kind="stable").astype(np.int64)
         seconds = seconds[order]
         steps = np.diff(seconds)
-        step = _median_step(path, steps, row_of)
-        regular = _regular(seconds, steps, step)
+    step = _median_step(path, steps, row_of)
+    regular = _regular(seconds, steps, step)
+    if regular.all():
+        return Arrangement(order, [(0, n)], _rate(steps))
     if policy == "split":
         if 2 * regular.sum() >= len(steps):
             cuts = [0, *(np.flatnonzero(~regular) + 1).tolist(), n]
             return Arrangement(None, list(pairwise(cuts)), _rate(steps[regular]))
     elif policy == "mask":
         return _filled(path, seconds, order, 1.0 / _rate(steps[regular] if regular.any() else steps), row_of)
-    elif regular.all():
-        return Arrangement(order, [(0, n)], _rate(steps))
     raise _fault(path, steps, step, int(regular.argmin()), order, policy, row_of)
 
 

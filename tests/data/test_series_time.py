@@ -209,6 +209,15 @@ def test_policies(tmp_path_factory: pytest.TempPathFactory, steps: list[int], or
         assert samples(parts(path, irregular="sort")[0]) == list(range(1, n + 1))
 
 
+def test_newest_first_is_turned_round(tmp_path: Path) -> None:
+    path = table(tmp_path, [*range(9, -1, -1)])
+    assert "set data.time" in str(fault(path))
+    for policy in ("sort", "mask"):
+        (recording,) = parts(path, irregular=policy)
+        assert samples(recording) == [*range(10, 0, -1)]
+        assert (recording.rate, recording.status) == (1.0, "ok")
+
+
 def test_rows_that_share_a_time_are_left_out_and_told(tmp_path: Path) -> None:
     stamps = [*range(10), 9, 9.2, 10, 11, 14, 15, *range(16, 40)]
     path = table(tmp_path, stamps)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..ops.clock import clock as clock_waves
+from ..ops.moving_average import moving_average
 
 
 class ConvConditioner(nn.Module):
@@ -157,7 +158,7 @@ class ConvConditioner(nn.Module):
     def _levels(self, x: Tensor) -> list[Tensor]:
         """Logarithm of the moving standard deviation of x, at each scale."""
         power = x.square()
-        return [0.5 * torch.log(_moving_average(power, scale) + 1e-4) for scale in self.level_scales]
+        return [0.5 * torch.log(moving_average(power, scale) + 1e-4) for scale in self.level_scales]
 
     def _films(self, condition: Tensor | None) -> list[Tensor | None]:
         """Scales and shifts (B, 2·width, 1, 1) of every block; None where there is no condition."""
@@ -179,13 +180,6 @@ def _convolve(layer: nn.Module, x: Tensor) -> Tensor:
     dilation = layer.dilation[0]
     padding = layer.kernel_size[0] // 2 * dilation
     return F.conv2d(x, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
-
-
-def _moving_average(x: Tensor, length: int) -> Tensor:
-    """Centred mean over `length` samples, over the samples that exist at the edges."""
-    if length == 1:
-        return x
-    return F.avg_pool1d(x, length, stride=1, padding=length // 2, count_include_pad=False)
 
 
 def _zero(layer: nn.Module) -> nn.Module:

@@ -15,16 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.recording import Recording
 from ..data.split import Parts, split_recordings
 from ..errors import InputError, UsageError
 from ..files import make_folder, write_text
 from ..model import Model
 from ..recipe import Recipe
-from ..references import fit_references, flac_bits, pcm_depth
-from ..references.codec import MOST_CHANNELS
+from ..references import fit_references
 from ..runtime import repeatable
 from ..training import Event
+from .density_codec import code_lengths
 from .density_interval import groups
 from .density_plan import plan
 from .density_results import DensityBenchmark, Row, compared, markdown, to_csv, to_json
@@ -39,7 +38,6 @@ Tell = Callable[[str, Event | None], None]
 PARTS = ("auto", "test", "valid", "calibration")
 
 _BATCH_SAMPLES = 1 << 16
-_BLOCK = 1 << 16
 
 
 def benchmark_density(
@@ -120,7 +118,7 @@ def benchmark_density(
         else:
             row = replace(row, parameters=found.parameters, cpu_seconds=found.seconds)
         add(row, found.nats)
-    rows += _code_lengths(held, parts.rate)
+    rows += code_lengths(held, parts.rate)
     for name, run, model, seconds in _models(planned.recipes, planned.runs, out, device, tell):
         tell(f"{name}: measuring", None)
         row = Row(
@@ -224,34 +222,6 @@ def _doubt(model: Model, parts: Parts) -> str:
     if model.info.get("data_fingerprint") == parts.fingerprint:
         return ""
     return "trained on other data, or data parted otherwise: see that these windows were held out from it"
-
-
-def _code_lengths(held: HeldOut, rate: float | None) -> list[Row]:
-    """FLAC on the windows joined, and on whole recordings, where they are PCM."""
-    steps = {one.step for one in held.recordings}
-    step = min(step for step in steps if step) if all(steps) else None
-    depth = pcm_depth(step) if step and held.recordings[0].kind == "audio" else None
-    if depth is None or held.x.shape[1] > MOST_CHANNELS:
-        return []
-
-    def codes(x: NDArray[np.floating]) -> NDArray[np.int64]:
-        return np.rint(np.asarray(x, np.float64) * 2.0 ** (depth - 1)).astype(np.int64)
-
-    def blocks(recording: Recording) -> Iterator[NDArray[np.int64]]:
-        return (codes(block.values) for block in recording.blocks(_BLOCK))
-
-    whole = {
-        "FLAC, the windows joined": ((codes(one) for one in held.x),),
-        "FLAC, whole recordings": (blocks(one) for one in held.recordings),
-    }
-    rows = []
-    for name, signals in whole.items():
-        begin = time.process_time()
-        bits = flac_bits(signals, depth, rate)
-        # Counted at the finest step of the recordings, as the densities are at that of each.
-        seconds = time.process_time() - begin
-        rows.append(Row(name, "code length", bits, cpu_seconds=seconds, device="cpu"))
-    return rows
 
 
 def _notes(parts: Parts, used: str) -> Iterator[str]:

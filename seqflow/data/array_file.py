@@ -142,6 +142,10 @@ class NpyRecording(Recording):
         """One column as a whole (n,), in the type of the file."""
         return np.asarray(self._columns(0, self.length, (index,))[0])
 
+    def columns_at(self, start: int, frames: int, columns: tuple[int, ...]) -> NDArray[Any]:
+        """Rows of any columns (C, n) of the file, in its type, fewer at its end."""
+        return self._columns(start, max(0, min(frames, self.length - start)), columns)
+
     def samples(self) -> Iterator[NDArray[Any]]:
         """Valid values of every channel in turn, (n,), in at most 16 evenly spaced blocks."""
         blocks = [self.read(start, frames) for start, frames in sample_blocks(self.length)]

@@ -31,7 +31,7 @@ def open_recordings(
     where the data are made up. What the recipe does not say for that kind of file has its default. `name`:
     null for the path below data.root. `rate` (Hz) and `names` are those of a trained model and go before the
     recipe's. `strict` refuses files with faults that could be read around. `columns` are those of a manifest,
-    for `conditions`; see `conditions_of`. `times` keeps time stamps in memory, for `time_of`.
+    for `conditions`; see `conditions_of`. `times` keeps time stamps, for `time_of`.
 
     Raises InputError, see `open_audio` and `open_series`.
     """

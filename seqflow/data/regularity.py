@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .timestamps import Seconds
+from .places import Filling
+from .quantile import median, running_sum
+from .spool import Spool
+from .time_order import in_time_order
 
 Policy = Literal["refuse", "sort", "split", "mask"]
 Steps = NDArray[np.float64]
@@ -29,20 +32,24 @@ class Arrangement(NamedTuple):
     """Rows in even steps.
 
     Attributes:
-        order: the row of every sample, -1 for a masked one; None where rows are samples as they stand.
+        length: number of samples.
         stretches: first and last + 1 sample of every stretch without a gap.
         rate: samples per second, Hz; None for fewer than two rows.
+        order: (m,) rows in the order of time, without those that are left out; None for all as they stand.
+        places: (m,) the sample that each of them is, the others being masked; None where they are 0 .. m - 1.
         status, detail: as of a Recording: `duplicate_times` where rows were left out.
     """
 
-    order: NDArray[np.int64] | None
+    length: int
     stretches: list[tuple[int, int]]
     rate: float | None
+    order: Spool | None = None
+    places: Spool | None = None
     status: str = "ok"
     detail: str = ""
 
 
-def arrange(path: Path, seconds: Seconds, policy: Policy, row_of: Callable[[int], int]) -> Arrangement:
+def arrange(path: Path, seconds: Spool, policy: Policy, row_of: Callable[[int], int]) -> Arrangement:
     """Rows with times `seconds` (n,) in even steps.
 
     The step is the median distance of rows in time. A distance is regular within 1% of it, or within the
@@ -54,65 +61,96 @@ def arrange(path: Path, seconds: Seconds, policy: Policy, row_of: Callable[[int]
     sorts, and puts masked samples into gaps, as many as steps are missing, rounded; of rows that fall on one
     step the first is kept, and the status is `duplicate_times`.
 
-    Raises InputError `timestamps` or `duplicate_times` with the first row at fault.
+    Memory: a block, and the stretches. Raises InputError `timestamps` or `duplicate_times` with the first row
+    at fault.
     """
-    n = len(seconds)
+    n = seconds.length
     if n < 2:
-        return Arrangement(None, [(0, n)], None)
-    steps = np.diff(seconds)
+        return Arrangement(n, [(0, n)], None)
     order = None
-    if policy in ("sort", "mask") and (steps < 0).any():
-        order = np.argsort(seconds, kind="stable").astype(np.int64)
-        seconds = seconds[order]
-        steps = np.diff(seconds)
-    step = _median_step(path, steps, row_of)
-    regular = _regular(seconds, steps, step)
-    if regular.all():
-        return Arrangement(order, [(0, n)], _rate(steps))
+    if policy in ("sort", "mask") and any((steps < 0).any() for _, steps in seconds.steps()):
+        seconds, order = in_time_order(path, seconds)
+    found = _Steps(path, seconds, row_of)
+    if not found.irregular:
+        return Arrangement(n, [(0, n)], found.rate, order)
     if policy == "split":
-        if 2 * regular.sum() >= len(steps):
-            cuts = [0, *(np.flatnonzero(~regular) + 1).tolist(), n]
-            return Arrangement(None, list(pairwise(cuts)), _rate(steps[regular]))
+        if 2 * found.irregular <= n - 1:
+            cuts = [0, *(index + 1 for index in found.cuts()), n]
+            return Arrangement(n, list(pairwise(cuts)), found.rate)
     elif policy == "mask":
-        return _filled(path, seconds, order, 1.0 / _rate(steps[regular] if regular.any() else steps), row_of)
-    raise _fault(path, steps, step, int(regular.argmin()), order, policy, row_of)
+        return _filled(path, seconds, order, 1.0 / found.rate, row_of)
+    raise _fault(path, found, order, policy, row_of)
 
 
-def _median_step(path: Path, steps: Steps, row_of: Callable[[int], int]) -> float:
-    ahead = steps[steps > 0]
-    if not len(ahead):
-        raise InputError(
-            path,
-            "duplicate_times" if not steps.any() else "timestamps",
-            f"row {row_of(1)} is not later than row {row_of(0)}, nor is any row than the one before; set "
-            "data.time to the right column, or to null if there is none",
-        )
-    step = float(np.median(ahead))
-    if step < 1e-9:
-        raise InputError(
-            path,
-            "timestamps",
-            f"rows are {step:.1g} s apart, less than a nanosecond; set data.time to the right column, or to "
-            "null if there is none",
-        )
-    return step
+class _Steps:
+    """Distances of rows in time, and which of them are regular.
+
+    Attributes:
+        step: the median of those ahead, seconds.
+        irregular: how many are not regular, and `first` the index of the first of them.
+    """
+
+    def __init__(self, path: Path, seconds: Spool, row_of: Callable[[int], int]) -> None:
+        self.seconds = seconds
+        moving = ahead = False
+        resolutions = list(_RESOLUTIONS)
+        for _, steps in seconds.steps():
+            ahead |= bool((steps > 0).any())
+            moving |= bool(steps.any())
+        if not ahead:
+            raise InputError(
+                path,
+                "timestamps" if moving else "duplicate_times",
+                f"row {row_of(1)} is not later than row {row_of(0)}, nor is any row than the one before; set "
+                "data.time to the right column, or to null if there is none",
+            )
+        self.step = median(lambda: (steps[steps > 0] for _, steps in seconds.steps()))
+        if self.step < 1e-9:
+            raise InputError(
+                path,
+                "timestamps",
+                f"rows are {self.step:.1g} s apart, less than a nanosecond; set data.time to the right "
+                "column, or to null if there is none",
+            )
+        for block in seconds.blocks():
+            resolutions = [r for r in resolutions if r < self.step / 2 and _lies_on(block, r)]
+        rounding = resolutions[0] * 1.001 if resolutions else 0.0
+        self.tolerance = min(max(JITTER * self.step, rounding), 0.499 * self.step)
+        self.irregular, self.first = 0, -1
+        even = every = 0.0
+        for begin, steps in seconds.steps():
+            regular = self.regular(steps)
+            if self.first < 0 and not regular.all():
+                self.first = begin + int(regular.argmin())
+            self.irregular += int((~regular).sum())
+            even, every = running_sum(even, steps[regular]), running_sum(every, steps)
+        count = seconds.length - 1
+        good = count - self.irregular
+        # Of all where none is regular.
+        self._mean = even / good if good else every / count
+
+    @property
+    def rate(self) -> float:
+        """Hz, from the mean of the regular ones."""
+        return _rate(self._mean)
+
+    def regular(self, steps: Steps) -> NDArray[np.bool_]:
+        """Which of these are regular."""
+        return np.asarray(np.abs(steps - self.step) <= self.tolerance)
+
+    def cuts(self) -> Iterator[int]:
+        """Indices of those that are not."""
+        for begin, steps in self.seconds.steps():
+            yield from (begin + np.flatnonzero(~self.regular(steps))).tolist()
 
 
-def _regular(seconds: Seconds, steps: Steps, step: float) -> NDArray[np.bool_]:
-    fitting = (r for r in _RESOLUTIONS if r < step / 2 and _lies_on(seconds, r))
-    return np.asarray(
-        np.abs(steps - step) <= min(max(JITTER * step, next(fitting, 0.0) * 1.001), 0.499 * step)
-    )
-
-
-def _lies_on(seconds: Seconds, resolution: float) -> bool:
+def _lies_on(seconds: NDArray[np.float64], resolution: float) -> bool:
     scaled = seconds / resolution
     return bool((np.abs(scaled - np.rint(scaled)) < 1e-3).all())
 
 
-def _rate(steps: Steps) -> float:
+def _rate(step: float) -> float:
     """Hz. Whole numbers of hertz or of seconds are meant where all but reached."""
-    step = float(steps.mean())
     rate = 1.0 / step
     if round(rate) and abs(rate - round(rate)) <= 1e-6 * rate:
         return float(round(rate))
@@ -122,65 +160,48 @@ def _rate(steps: Steps) -> float:
 
 
 def _filled(
-    path: Path, seconds: Seconds, order: NDArray[np.int64] | None, step: float, row_of: Callable[[int], int]
+    path: Path, seconds: Spool, order: Spool | None, step: float, row_of: Callable[[int], int]
 ) -> Arrangement:
-    n = len(seconds)
-    rows = np.arange(n) if order is None else order
-    counts = np.rint(np.diff(seconds) / step)
-    kept = np.ones(n, dtype=np.bool_)
+    n = seconds.length
+    filling = Filling(path, seconds, order, step, most=MOST_GROWTH * n)
     detail = ""
-    if (counts == 0).any():
-        kept = _one_per_step(seconds, step)
-        left = rows[~kept]
-        row = row_of(int(left.min()))
-        if len(left) > MOST_LEFT_OUT * n:
+    if filling.left:
+        row = row_of(filling.first_left)
+        if filling.left > MOST_LEFT_OUT * n:
             raise InputError(
                 path,
-                "duplicate_times" if len(np.unique(seconds)) < n else "timestamps",
-                f"row {row} and {len(left) - 1} more fall on the same step of {_span(step)} as another row; "
-                "resample the series, or set data.time: null and data.rate",
+                "duplicate_times" if filling.twice else "timestamps",
+                f"row {row} and {filling.left - 1} more fall on the same step of {_span(step)} as another "
+                "row; resample the series, or set data.time: null and data.rate",
             )
-        detail = f"rows on the step of another one are left out, {len(left)} in all, row {row} first"
-        rows = rows[kept]
-        counts = np.rint(np.diff(seconds[kept]) / step)
-    if counts.sum() + 1 > MOST_GROWTH * n:
-        widest = int(counts.argmax())
+        detail = f"rows on the step of another one are left out, {filling.left} in all, row {row} first"
+    if filling.length > MOST_GROWTH * n:
         raise InputError(
             path,
             "timestamps",
-            f"row {row_of(int(rows[widest + 1]))} comes {_span(counts[widest] * step)} after the one before; "
-            f"with all gaps filled there would be {counts.sum() + 1:.0f} samples instead of {n}; correct the "
+            f"row {row_of(filling.after_widest)} comes {_span(filling.widest * step)} after the one before; "
+            f"with all gaps filled there would be {filling.length:.0f} samples instead of {n}; correct the "
             "time, or set data.irregular: split",
         )
-    place = np.concatenate([[0], np.cumsum(counts.astype(np.int64))])
-    filled = np.full(int(place[-1]) + 1, -1, dtype=np.int64)
-    filled[place] = rows
-    rate = _rate(np.array([step]))
-    return Arrangement(filled, [(0, len(filled))], rate, "duplicate_times" if detail else "ok", detail)
-
-
-def _one_per_step(seconds: Seconds, step: float) -> NDArray[np.bool_]:
-    """Rows in order, without those less than half a step after the last one kept."""
-    kept = np.zeros(len(seconds), dtype=np.bool_)
-    last = -np.inf
-    for i, time in enumerate(seconds.tolist()):
-        # As round half to even does for the counts: half a step is no step.
-        if time - last > 0.5 * step:
-            kept[i], last = True, time
-    return kept
+    length = int(filling.length)
+    return Arrangement(
+        length,
+        [(0, length)],
+        _rate(step),
+        filling.order,
+        filling.places,
+        "duplicate_times" if detail else "ok",
+        detail,
+    )
 
 
 def _fault(
-    path: Path,
-    steps: Steps,
-    step: float,
-    index: int,
-    order: NDArray[np.int64] | None,
-    policy: Policy,
-    row_of: Callable[[int], int],
+    path: Path, found: _Steps, order: Spool | None, policy: Policy, row_of: Callable[[int], int]
 ) -> InputError:
-    before, after = (index, index + 1) if order is None else (int(order[index]), int(order[index + 1]))
-    width = float(steps[index])
+    index, step = found.first, found.step
+    pair = found.seconds.read(index, 2)
+    width = float(pair[1] - pair[0])
+    before, after = (index, index + 1) if order is None else order.read(index, 2).tolist()
     row, other = row_of(after), row_of(before)
     if width == 0:
         return InputError(

@@ -11,12 +11,14 @@ import pyarrow as pa
 
 from ..errors import InputError
 from ..recipe.data import SeriesData
-from .array_file import NpyRecording, layout_of
-from .columns import choose, pick
-from .lattice import SAMPLES, common_step
+from .array_file import Layout, NpyRecording, layout_of
+from .cells import Cells
+from .columns import Choice, choose, pick
+from .lattice import common_step
 from .recording import Recording
 from .regular import regular_file, unreadable
 from .sidecar import read_sidecar
+from .spool import ROWS, Spool
 from .table import Table
 from .table_csv import read_csv
 from .table_parquet import read_parquet
@@ -52,10 +54,13 @@ def open_series(
     Values are float32 where rounding to it stays below a thousandth of the step, or without one, of a typical
     change from sample to sample; else float64. Arrays are read in place, and only their type decides. Missing
     and non-finite values are masked, by `config.missing`. `strict` refuses what is read in part: a cut file,
-    or rows that share a time. `times` keeps the time stamps of tables in memory, for `time_of`.
+    or rows that share a time. `times` keeps the time stamps of tables, for `time_of`.
+
+    Tables are read once, here, and their numbers kept: in memory, or beyond `spool.LARGE` bytes in a
+    temporary file that goes with the recordings.
 
     A file with another suffix is told by its first bytes, and is text where they say nothing; archives are
-    refused. Raises InputError.
+    refused. Raises InputError, and ResourceError where a large table needs more room than TMPDIR has.
     """
     path = Path(path)
     regular_file(path)
@@ -113,16 +118,7 @@ def _array(path: Path, config: SeriesData, names: tuple[str, ...] | None, strict
         raise InputError(path, "not_numeric", "has no column but time and label; add the values")
     found = tuple(have[i] for i in values)
     if choice.time:
-        whole = NpyRecording(path, layout, values, found)
-        return Table(
-            names=found,
-            named=told is not None,
-            columns=[whole.column(i).astype(np.float64) for i in values],
-            time=[pa.chunked_array([pa.array(whole.column(i))]) for i in choice.time],
-            label=None if choice.label is None else np.nan_to_num(whole.column(choice.label)) != 0,
-            status=whole.status,
-            detail=whole.detail,
-        )
+        return _timed(path, layout, choice, values, found, named=told is not None)
     chosen, channel_names = pick(path, found, config.channels, names)
     recording = NpyRecording(
         path,
@@ -133,10 +129,38 @@ def _array(path: Path, config: SeriesData, names: tuple[str, ...] | None, strict
         label=choice.label,
     )
     if config.missing == "refuse":
-        for start in range(0, layout.rows, SAMPLES):
-            mask = recording.read(start, SAMPLES).mask
-            for valid, channel in zip(mask, channel_names or ("mean of all",), strict=True):
-                refuse_missing(path, valid, channel, partial(add, start + 1))
+        masks = (block.mask for block in recording.blocks(ROWS))
+        refuse_missing(path, masks, channel_names or ("mean of all",), partial(add, 1))
     recording.rate = agreed_rate(path, config, rate, known=True)
     recording.step = config.step or None if config.step != "auto" else common_step(recording.samples())
     return recording
+
+
+def _timed(
+    path: Path,
+    layout: Layout,
+    choice: Choice,
+    values: tuple[int, ...],
+    names: tuple[str, ...],
+    *,
+    named: bool,
+) -> Table:
+    label = choice.label
+    whole = NpyRecording(path, layout, values, names)
+    spool, time = Spool(path, np.float64, len(values) + (label is not None)), Cells(path)
+    for start in range(0, layout.rows, ROWS):
+        block = [column.astype(np.float64) for column in whole.columns_at(start, ROWS, values)]
+        if label is not None:
+            block += [np.nan_to_num(column) != 0 for column in whole.columns_at(start, ROWS, (label,))]
+        spool.append(np.stack(block, axis=1))
+        time.append([pa.array(column) for column in whole.columns_at(start, ROWS, choice.time)])
+    return Table(
+        names=names,
+        named=named,
+        values=spool,
+        columns=tuple(range(len(values))),
+        label=None if label is None else len(values),
+        time=time,
+        status=whole.status,
+        detail=whole.detail,
+    )

@@ -1,21 +1,18 @@
-"""What the readers of tables hand to series.py: the chosen columns of a file, whole and in memory."""
+"""What the readers of tables hand to series.py: the chosen columns of a file, and its time stamps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from .cells import Cells
 from .numbers import NotANumberError, clean, numbers, text_of
-
-# Two GiB as float64. A larger table is better cut up, or stored as a NumPy array, which is read in place.
-MOST_VALUES = 1 << 28
+from .spool import Spool
 
 
 @dataclass
@@ -25,31 +22,30 @@ class Table:
     Attributes:
         names: names of the value columns (C).
         named: false where `names` are but the numbers of the columns.
-        columns: the values, C arrays (n,) float64; NaN where missing, infinite where the file says so.
+        values: (n, width) float64; NaN where missing, infinite where the file says so.
+        columns: the places (C) of the value columns in `values`.
+        label: the place of the labels, 1 where a row is labelled anomalous, else 0; None without labels.
         time: one column of time stamps, or two of dates and times of day, as they are in the file.
-        label: (n,) true where a row is labelled anomalous; None without labels.
         row_of: the number of a row as an editor shows it, from its index.
         status, detail: as of a Recording.
     """
 
     names: tuple[str, ...]
     named: bool
-    columns: list[NDArray[np.float64]]
-    time: list[pa.ChunkedArray] = field(default_factory=list)
-    label: NDArray[np.bool_] | None = None
+    values: Spool
+    columns: tuple[int, ...]
+    label: int | None = None
+    time: Cells | None = None
     row_of: Callable[[int], int] = lambda index: index + 1
     status: str = "ok"
     detail: str = ""
 
-
-def check_size(path: Path, rows: int, columns: int) -> None:
-    """Raise InputError `too_large` where a table would not fit the memory set aside for one."""
-    if rows * columns > MOST_VALUES:
-        raise InputError(
-            path,
-            "too_large",
-            f"holds more than {MOST_VALUES} values; cut it into several files, or store it as a NumPy array",
-        )
+    def labels(self) -> NDArray[np.bool_] | None:
+        """(n,) true where a row is labelled anomalous."""
+        if self.label is None:
+            return None
+        parts = [block[:, 0] != 0.0 for block in self.values.blocks((self.label,))]
+        return np.concatenate(parts)
 
 
 def labels_of(cells: pa.Array) -> NDArray[np.bool_]:

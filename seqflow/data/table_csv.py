@@ -1,14 +1,14 @@
 """CSV files: pyarrow cuts the text into cells, block by block; numbers.py makes numbers of them.
 
-A file is parsed once, on opening, and its numbers are kept. A file larger than memory would be read here in
-the same blocks, on demand, with the offset of every block noted on opening.
+A file is parsed once, on opening, and its numbers are kept: see spool.py.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..recipe.data import SeriesData
+from . import spool
+from .cells import Cells
 from .columns import Choice, choose
 from .csv_text import Form, blank_lines_at_end, ends_in_line_break, form_of, line_of, rows_of
 from .numbers import Decimal, NotANumberError, numbers, votes, with_thousands
 from .regular import unreadable
-from .table import Table, check_size, labels_of
+from .scratch import Scratch
+from .spool import Spool
+from .table import Table, labels_of
 
 # Also the longest row. Cells of a block are text for a moment, some 10 times the size of the numbers.
 _BLOCK = 4 << 20
@@ -38,8 +42,8 @@ def read_csv(path: Path, config: SeriesData, names: tuple[str, ...] | None, *, s
     with too few cells, as a stopped logger leaves it, is dropped, and the status is `truncated`; `strict`
     refuses it.
 
-    Raises InputError: `ragged`, `not_numeric`, `empty`, `truncated`, `too_large`, `corrupt`, `unreadable`,
-    and those of `choose`.
+    Raises InputError: `ragged`, `not_numeric`, `empty`, `truncated`, `corrupt`, `unreadable`, and those of
+    `choose`; and ResourceError where a large file needs more room than TMPDIR has.
     """
     form = form_of(path, config.decimal)
     choice = choose(path, form.names, config, names, named=form.named)
@@ -48,11 +52,10 @@ def read_csv(path: Path, config: SeriesData, names: tuple[str, ...] | None, *, s
 
 @dataclass
 class _Column:
-    """Numbers of a column so far. `kind`: number, text, or unknown while all its cells are empty."""
+    """A column by its place in the file. `kind`: number, text, or unknown while all its cells are empty."""
 
     index: int
     kind: str
-    parts: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 class _Reader:
@@ -66,8 +69,8 @@ class _Reader:
             _Column(i, "unknown" if asked is None else "number")
             for i in (choice.others if asked is None else asked)
         ]
-        self.time: list[list[pa.Array]] = [[] for _ in choice.time]
-        self.labels: list[NDArray[np.bool_]] = []
+        self.time = Cells(path) if choice.time else None
+        self.values: Spool | None = None
         self.status, self.detail = "ok", ""
 
     def table(self) -> Table:
@@ -79,20 +82,22 @@ class _Reader:
         if self.misfits:
             self._explain_misfit()
         self.rows -= extra
-        if self.rows <= 0:
+        if self.rows <= 0 or self.values is None:
             raise InputError(self.path, "empty", "has no rows of data below its header; leave it out")
+        self.values.cut(self.rows)
         # A column that is empty throughout still belongs to the table, as a dead sensor does.
-        kept = [column for column in self.columns if column.kind != "text"]
+        kept = [place for place, column in enumerate(self.columns) if column.kind != "text"]
         if not kept:
             raise InputError(
                 self.path, "not_numeric", "has no column of numbers; check the delimiter and data.decimal"
             )
         return Table(
-            names=tuple(self.form.names[column.index] for column in kept),
+            names=tuple(self.form.names[self.columns[place].index] for place in kept),
             named=self.form.named,
-            columns=[self._joined(column.parts) for column in kept],
-            time=[pa.chunked_array(parts, pa.string()).slice(0, self.rows) for parts in self.time],
-            label=None if self.choice.label is None else np.concatenate(self.labels)[: self.rows],
+            values=self.values,
+            columns=tuple(kept),
+            label=None if self.choice.label is None else len(self.columns),
+            time=self.time,
             row_of=self._line,
             status=self.status,
             detail=self.detail,
@@ -141,7 +146,15 @@ class _Reader:
         """
         if self.form.encoding == "utf-8-sig":
             return pa.OSFile(os.fsencode(self.path))
-        return pa.BufferReader(self.path.read_bytes().decode(self.form.encoding).encode())
+        if self.path.stat().st_size <= spool.LARGE:
+            return pa.BufferReader(self.path.read_bytes().decode(self.form.encoding).encode())
+        copy = Scratch(self.path)
+        decoder = codecs.getincrementaldecoder(self.form.encoding)()
+        with self.path.open("rb") as file:
+            while raw := file.read(_BLOCK):
+                copy.write(decoder.decode(raw).encode())
+        copy.write(decoder.decode(b"", final=True).encode())
+        return pa.OSFile(copy.finished())
 
     def _misfit(self, row: pyarrow.csv.InvalidRow) -> str:
         if row.text.strip():
@@ -150,27 +163,29 @@ class _Reader:
 
     def _add(self, batch: pa.RecordBatch) -> None:
         rows = batch.num_rows
-        check_size(self.path, self.rows + rows, len(self.columns))
         for column in self.columns:
-            cells = batch.column(str(column.index))
             if column.kind == "unknown":
+                cells = batch.column(str(column.index))
                 column.kind = self._kind(cells)
                 if column.kind == "text" and self._kind(cells, other=True) == "number":
                     # In another notation: an error, and no reason to leave it out.
                     column.kind = "number"
-            if column.kind == "unknown":
-                column.parts.append(np.full(rows, np.nan))
-            elif column.kind == "number":
-                column.parts.append(self._numbers(cells, column.index))
-            else:
-                column.parts.clear()
-        for place, index in enumerate(self.choice.time):
-            self.time[place].append(batch.column(str(index)))
+        if self.values is None:
+            self.columns = [column for column in self.columns if column.kind != "text"]
+            width = len(self.columns) + (self.choice.label is not None)
+            self.values = Spool(self.path, np.float64, width)
+        block = np.full((rows, len(self.columns) + (self.choice.label is not None)), np.nan)
+        for place, column in enumerate(self.columns):
+            if column.kind == "number":
+                block[:, place] = self._numbers(batch.column(str(column.index)), column.index)
         if self.choice.label is not None:
             try:
-                self.labels.append(labels_of(batch.column(str(self.choice.label))))
+                block[:, -1] = labels_of(batch.column(str(self.choice.label)))
             except NotANumberError as error:
                 raise self._not_numeric(error, self.choice.label, "; labels are 0 and 1") from None
+        self.values.append(block)
+        if self.time is not None:
+            self.time.append([batch.column(str(index)) for index in self.choice.time])
         self.rows += rows
 
     def _kind(self, cells: pa.Array, *, other: bool = False) -> str:
@@ -220,8 +235,3 @@ class _Reader:
 
     def _line(self, index: int) -> int:
         return line_of(self.path, self.form, index, blank=self.blank)
-
-    def _joined(self, parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        joined = np.concatenate(parts)
-        parts.clear()
-        return joined[: self.rows]

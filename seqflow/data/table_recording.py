@@ -2,49 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import InputError
 from ..recipe.data import SeriesData
+from .cells import Cells
+from .channels import Channels, fits_float32
 from .columns import pick
-from .lattice import common_step, sampled
-from .numbers import text_of
-from .recording import ArrayRecording, Recording, Values
+from .lattice import common_step
+from .recording import Block, Mask, Recording, Values
 from .regularity import JITTER, Arrangement, arrange
 from .table import Table
 from .timestamps import parse_times
 
 
-class SeriesRecording(ArrayRecording):
-    """A series in memory, with its labels (length,) where it has some.
+class SeriesRecording(Recording):
+    """Channels of a table in even steps of time; what is in memory there is so here.
 
-    `stamps` are the columns of time stamps as they are in the file, and `order` the row of every sample, -1
-    for a masked one; None: rows are samples.
+    `arrangement` says which row every sample is. `stamps` are time stamps as they are in the file.
     """
 
     def __init__(
         self,
-        values: Values,
-        labels: NDArray[np.bool_] | None,
-        stamps: Sequence[pa.ChunkedArray] = (),
-        order: NDArray[np.int64] | None = None,
+        path: Path,
+        table: Table,
+        channels: Channels,
+        arrangement: Arrangement,
+        dtype: DTypeLike,
+        stamps: Cells | None,
     ) -> None:
-        super().__init__(values)
-        self._labels, self._stamps, self._order = labels, stamps, order
+        self.name, self.path, self.kind = path.name, str(path), "series"
+        self.channels, self.channel_names = channels.count, ()
+        self.rate, self.step = arrangement.rate, None
+        self.length, self.start = arrangement.length, 0
+        self.status, self.detail = "ok", ""
+        self._arrangement, self._dtype, self._stamps = arrangement, np.dtype(dtype), stamps
+        self._whole: tuple[Values, Mask | None] | None = None
+        self._stored: tuple[Table, Channels] | None = table, channels
+        if table.values.in_memory:
+            self._whole = self._values(0, self.length), self.labels()
+            self._stored = None
+            table.values.close()
+
+    def read(self, start: int, frames: int) -> Block:
+        """Samples by position; a view where none is missing and all are in memory."""
+        if self._whole is None:
+            values = self._values(start, min(frames, self.length - start))
+        else:
+            values = self._whole[0][:, start : start + frames]
+        mask = np.isfinite(values)
+        return Block(values if mask.all() else np.where(mask, values, 0.0), mask)
 
     def labels(self) -> NDArray[np.bool_] | None:
         """True where the file calls a sample anomalous; masked samples in gaps are not."""
-        return self._labels
+        if self._whole is not None:
+            return self._whole[1]
+        labels = None if self._stored is None else self._stored[0].labels()
+        if labels is None:
+            return None
+        order, places = self._arrangement.order, self._arrangement.places
+        if order is not None:
+            labels = labels[order.read(0, order.length)]
+        if places is None:
+            return labels
+        spread = np.zeros(self.length, np.bool_)
+        spread[places.read(0, places.length)] = labels
+        return spread
 
     def time_of(self, index: int) -> str | None:
         """The time stamp as the file has it, date and time of day joined; None for a sample in a gap."""
-        row = index if self._order is None else int(self._order[index])
-        return " ".join(text_of(cells[row]) for cells in self._stamps) or None if row >= 0 else None
+        order, places = self._arrangement.order, self._arrangement.places
+        row = index
+        if places is not None:
+            row = places.place_of(index)
+            if places.read(row, 1)[0] != index:
+                return None
+        if order is not None:
+            row = int(order.read(row, 1)[0])
+        return None if self._stamps is None else self._stamps.text(row) or None
+
+    def _values(self, start: int, frames: int) -> Values:
+        """Samples (C, n), what is missing not finite."""
+        assert self._stored is not None
+        channels = self._stored[1]
+        order, places = self._arrangement.order, self._arrangement.places
+        first, count, at = start, max(0, frames), None
+        if places is not None:
+            first = places.place_of(start)
+            at = places.read(first, count)
+            at = at[: np.searchsorted(at, start + count)] - start
+            count = len(at)
+        rows = channels.read(first, count) if order is None else channels.take(order.read(first, count))
+        if at is None:
+            return rows.astype(self._dtype)
+        values = np.full((self.channels, max(0, frames)), np.nan, self._dtype)
+        values[:, at] = rows
+        return values
 
 
 def recordings_of(
@@ -58,29 +115,36 @@ def recordings_of(
 ) -> list[Recording]:
     """One recording, or one for every stretch without a gap where `irregular: split` cuts.
 
-    `strict` refuses rows that share a time. `times` keeps the time stamps in memory, for `time_of`. Raises
-    InputError: `timestamps`, `duplicate_times`, `nonfinite`, `wrong_channels`, `wrong_rate`.
+    `strict` refuses rows that share a time. `times` keeps the time stamps, for `time_of`. Raises InputError:
+    `timestamps`, `duplicate_times`, `nonfinite`, `wrong_channels`, `wrong_rate`; and ResourceError where a
+    large table needs more room than TMPDIR has.
     """
     chosen, channel_names = pick(path, table.names, config.channels, names)
     columns = [table.columns[i] for i in chosen]
     if config.missing == "refuse":
-        for i, column in zip(chosen, columns, strict=True):
-            refuse_missing(path, np.isfinite(column), table.names[i], table.row_of)
-    if config.channels == "mono":
-        with np.errstate(invalid="ignore"):  # infinite values of both signs have no mean: NaN
-            columns = [np.mean(columns, axis=0)]
-    arrangement, known = Arrangement(None, [(0, len(columns[0]))], None), False
-    if table.time:
+        each = Channels(table.values, columns, mono=False)
+        finite = (np.isfinite(block) for block in each.blocks())
+        refuse_missing(path, finite, [table.names[i] for i in chosen], table.row_of)
+    channels = Channels(table.values, columns, mono=config.channels == "mono")
+    arrangement, known = Arrangement(channels.rows, [(0, channels.rows)], None), False
+    if table.time is not None:
         seconds, known = parse_times(path, table.time, table.row_of)
+        if not times:
+            table.time.close()
         arrangement = arrange(path, seconds, config.irregular, table.row_of)
+        seconds.close()
     if strict and arrangement.status != "ok":
         raise InputError(path, arrangement.status, f"{arrangement.detail}; remove them")
-    step = common_step(map(sampled, columns)) if config.step == "auto" else config.step or None
-    order, labels = arrangement.order, table.label
-    if order is not None and labels is not None:
-        labels = labels[order] & (order >= 0)
-    whole = SeriesRecording(_stacked(columns, order, step), labels, table.time if times else (), order)
-    whole.path, whole.channel_names, whole.step = str(path), channel_names, step
+    step = common_step(channels.sampled()) if config.step == "auto" else config.step or None
+    whole = SeriesRecording(
+        path,
+        table,
+        channels,
+        arrangement,
+        np.float32 if fits_float32(channels, step) else np.float64,
+        table.time if times else None,
+    )
+    whole.channel_names, whole.step = channel_names, step
     whole.rate = agreed_rate(path, config, arrangement.rate, known=known)
     faults = [fault for fault in (table, arrangement) if fault.status != "ok"]
     if faults:
@@ -107,36 +171,26 @@ def agreed_rate(path: Path, config: SeriesData, found: float | None, *, known: b
     return config.rate
 
 
-def refuse_missing(path: Path, valid: NDArray[np.bool_], name: str, row_of: Callable[[int], int]) -> None:
-    """Raise InputError `nonfinite` with the first row, where not all of the samples (n,) are valid."""
-    if not valid.all():
-        row, more = row_of(int(valid.argmin())), int((~valid).sum()) - 1
+def refuse_missing(
+    path: Path, masks: Iterable[Mask], names: Sequence[str], row_of: Callable[[int], int]
+) -> None:
+    """Raise InputError `nonfinite` where not all samples are valid, with the first row of the first channel.
+
+    `masks` (C, n) come block by block, in order.
+    """
+    first, missing, rows = np.full(len(names), -1), np.zeros(len(names), np.int64), 0
+    for mask in masks:
+        invalid = ~mask
+        found = invalid.any(axis=1) & (first < 0)
+        first[found] = rows + invalid[found].argmax(axis=1)
+        missing += invalid.sum(axis=1)
+        rows += mask.shape[1]
+    if missing.any():
+        channel = int(np.flatnonzero(missing)[0])
+        more = int(missing[channel]) - 1
         raise InputError(
             path,
             "nonfinite",
-            f"row {row}, column {name!r}: no finite value{f', and {more} more' if more else ''}; fill them "
-            "in, or set data.missing: mask",
+            f"row {row_of(int(first[channel]))}, column {names[channel]!r}: no finite value"
+            f"{f', and {more} more' if more else ''}; fill them in, or set data.missing: mask",
         )
-
-
-def _stacked(
-    columns: Sequence[NDArray[np.float64]], order: NDArray[np.int64] | None, step: float | None
-) -> Values:
-    """The columns (C, n) in their order, masked samples NaN."""
-    dtype = np.float32 if all(_fits_float32(column, step) for column in columns) else np.float64
-    values = np.empty((len(columns), len(columns[0]) if order is None else len(order)), dtype=dtype)
-    for row, column in zip(values, columns, strict=True):
-        row[:] = column if order is None else np.where(order >= 0, column[order], np.nan)
-    return values
-
-
-def _fits_float32(column: NDArray[np.float64], step: float | None) -> bool:
-    finite = column[np.isfinite(column)]
-    with np.errstate(over="ignore"):
-        error = float(np.abs(finite - finite.astype(np.float32)).max(initial=0.0))
-    if error == 0.0:
-        return True
-    changes = np.abs(np.diff(sampled(finite)))
-    changes = changes[changes > 0]
-    typical = float(np.median(changes)) if len(changes) else float(np.abs(finite).max())
-    return error <= 1e-3 * (step or typical)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+from ..data.spool import keep_in_memory
+
 
 def confine(memory: int) -> None:
     """Let this process take no more than `memory` bytes beyond what it has, and write no files.
 
     Allocations beyond that fail with MemoryError. Where the system does not tell what the process has, its
-    memory is not bounded.
+    memory is not bounded. Tables are kept in memory from then on.
     """
+    keep_in_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     taken = _taken()

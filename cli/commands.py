@@ -15,6 +15,7 @@ from . import (
     data,
     demo,
     detect,
+    explain,
     export,
     info,
     inpaint,
@@ -56,6 +57,7 @@ app.command("serve", epilog=serve.EXAMPLES, rich_help_panel=_USE)(serve.serve)
 app.command("calibrate", epilog=calibrate.EXAMPLES, rich_help_panel=_USE)(calibrate.calibrate)
 app.command("sample", epilog=sample.EXAMPLES, rich_help_panel=_USE)(sample.sample)
 app.command("inpaint", epilog=inpaint.EXAMPLES, rich_help_panel=_USE)(inpaint.inpaint)
+app.command("explain", epilog=explain.EXAMPLES, rich_help_panel=_USE)(explain.explain)
 app.command("morph", epilog=latent.MORPH_EXAMPLES, rich_help_panel=_USE)(latent.morph)
 app.command("reconstruct", epilog=latent.RECONSTRUCT_EXAMPLES, rich_help_panel=_USE)(latent.reconstruct)
 app.command("export", epilog=export.EXAMPLES, rich_help_panel=_USE)(export.export)

@@ -13,7 +13,8 @@ from .options import JsonOption, examples
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from seqflow.jobs.detect_results import Detection, Event
+    from seqflow.jobs.detect_results import Detection
+    from seqflow.scoring.event import Event
 
 EXAMPLES = examples(
     "seqflow detect pump.csv",

@@ -14,11 +14,13 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from seqflow.scoring import FileScore
+    from seqflow.scoring.event import Event
 
 EXAMPLES = examples(
     "seqflow score runs/toy/machine recording.wav",
     "seqflow score runs/toy/machine recordings/ --out scores --samples --figures 5",
     "seqflow score runs/toy/machine 'day1/*.wav' --alarm-rate 0.1 --json",
+    "seqflow score runs/toy/machine recording.wav --terms --intervals 5",
 )
 
 
@@ -52,6 +54,20 @@ def score(
             show_default=False,
         ),
     ] = 0,
+    intervals: Annotated[
+        int,
+        typer.Option(
+            "--intervals",
+            metavar="K",
+            min=0,
+            help="List the K worst intervals of each recording, with the shares of its channels.",
+            show_default=False,
+        ),
+    ] = 0,
+    terms: Annotated[
+        bool,
+        typer.Option("--terms", help="Show each term beside the score that joins them.", show_default=False),
+    ] = False,
     alarm_rate: AlarmRateOption = None,
     strict: StrictOption = False,
     device: DeviceOption = "auto",
@@ -70,7 +86,8 @@ def score(
         def show(result: FileScore, done: int, total: int) -> None:
             progress.update(done, total)
             if json:
-                console.say_json(result.row())
+                listed = {"intervals": [console.plain(one) for one in result.events]}
+                console.say_json(result.row() | (listed if intervals else {}))
 
         scores = score_paths(
             model,
@@ -78,12 +95,17 @@ def score(
             out=out,
             samples=samples,
             figures=figures,
+            intervals=intervals,
             strict=strict,
             alarm_rate=alarm_rate,
             on_result=show,
         )
     if not json:
         show_scores(scores)
+        if terms:
+            show_terms(scores)
+        if intervals:
+            show_intervals(scores)
         if out is not None:
             console.note(f"written to {out}")
     raise typer.Exit(exit_code(scores))
@@ -114,6 +136,56 @@ def show_scores(scores: Sequence[FileScore]) -> None:
             state = "" if named else f"{one.status}: "
             console.note(f"{one.name}: {state}{one.detail}")
     console.note(count(scores))
+
+
+def show_terms(scores: Sequence[FileScore]) -> None:
+    """A table on stdout of every term of every recording: its value, its p-value, whether a likelihood."""
+    from seqflow.jobs.term_table import term_rows
+
+    rows = [
+        [one.name, row.term, console.number(row.value), console.number(row.p_value), row.likelihood]
+        for one in scores
+        for row in term_rows(one)
+    ]
+    if rows:
+        console.say()
+        console.table(["recording", "term", "value", "p", "likelihood"], rows, right=["value", "p"])
+
+
+def show_intervals(scores: Sequence[FileScore]) -> None:
+    """A table on stdout of the worst intervals of every recording, the highest of each first."""
+    shares = any(event.channels for one in scores for event in one.events)
+    head = ["recording", "rank", "from", "to", "peak", "height"]
+    rows = [
+        [
+            one.name,
+            str(event.rank),
+            *(_moment(one, at) for at in (event.start, event.end, event.peak)),
+            console.number(event.height, 2),
+            *([_channels(event)] if shares else []),
+        ]
+        for one in scores
+        for event in one.events
+    ]
+    if rows:
+        console.say()
+        console.table([*head, *(["channels"] if shares else [])], rows, right=["rank", "height"])
+    for one in scores:
+        if one.scored and not one.events:
+            console.note(f"{one.name}: nothing rises above its usual level")
+
+
+def _moment(one: FileScore, sample: int) -> str:
+    if one.rate is None:
+        return str(sample)
+    seconds = sample / one.rate
+    long = one.duration is not None and one.duration >= 3600.0
+    return console.moment(seconds, one.rate) if long else f"{seconds:.3f} s"
+
+
+def _channels(event: Event) -> str:
+    shown = list((event.channels or {}).items())[:3]
+    return ", ".join(f"{name} {100.0 * share:.0f}%" for name, share in shown)
 
 
 def worst(one: FileScore) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .flow import Flow
     from .jobs.calibrate import calibrate
     from .jobs.detect import detect
+    from .jobs.explain import explain
     from .jobs.inpaint import inpaint
     from .jobs.latent import morph, reconstruct
     from .jobs.score import score
@@ -30,6 +31,7 @@ _PLACES = {
     "Recipe": "recipe:Recipe",
     "calibrate": "jobs.calibrate:calibrate",
     "detect": "jobs.detect:detect",
+    "explain": "jobs.explain:explain",
     "inpaint": "jobs.inpaint:inpaint",
     "load": "model:Model.load",
     "load_recipe": "recipe:load",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "detect",
+    "explain",
     "inpaint",
     "load",
     "load_recipe",

@@ -153,3 +153,35 @@ def spectrogram(ax: Axes, moments: Array, x: Array, clock: Clock, bar: bool = Tr
     ax.set_ylabel(clock.pitch)
     if bar:
         ax.figure.colorbar(image, ax=ax, label="dB", pad=0.01, fraction=0.04, aspect=14)
+
+
+def surprise_image(ax: Axes, values: Array, edges: Array, hop: int, start: int, clock: Clock) -> None:
+    """Deviations (bands, N) of octaves by time, red where there is too much, blue where too little.
+
+    `edges` (bands + 1) of the octaves are fractions of the rate; frame n stands around sample start + n·hop.
+    Octaves are equally high. Up to 3 deviations the colours are linear, beyond logarithmic.
+    """
+    from matplotlib.colors import SymLogNorm
+
+    bands, frames = values.shape
+    half = 0.5 * hop * clock.step
+    first = start * clock.step
+    extent = (first - half, first + (frames - 1) * hop * clock.step + half, 0.0, float(bands))
+    top = max(10.0, float(np.quantile(np.abs(values), 0.999)))
+    image = ax.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=extent,
+        cmap="RdBu_r",
+        norm=SymLogNorm(3.0, vmin=-top, vmax=top, base=10.0),
+    )
+    rate = clock.scale / (clock.step * clock.seconds)
+    ax.set_yticks(range(bands + 1), [f"{edge * rate:.3g}" for edge in edges])
+    ax.set_ylabel(clock.pitch)
+    ticks = [tick for tick in (-100.0, -10.0, -3.0, 0.0, 3.0, 10.0, 100.0) if abs(tick) <= top]
+    bar = ax.figure.colorbar(
+        image, ax=ax, label="deviations", pad=0.01, fraction=0.04, aspect=14, ticks=ticks, format="{x:g}"
+    )
+    bar.minorticks_off()

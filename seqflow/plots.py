@@ -28,7 +28,9 @@ from .drawing import (
     figure_file,
     lanes,
     spectrogram,
+    surprise_image,
 )
+from .explanation.surprise import SurpriseMap
 from .scoring import Calibration, FileScore
 from .scoring.fuse import fuse
 from .scoring.term import robust
@@ -39,8 +41,17 @@ if TYPE_CHECKING:
 _MOST_UNITS = 200
 
 
-def localisation_figure(recording: Recording, score: FileScore, path: Path, *, context: int = 0) -> None:
+def localisation_figure(
+    recording: Recording,
+    score: FileScore,
+    path: Path,
+    *,
+    context: int = 0,
+    surprise: SurpriseMap | None = None,
+) -> None:
     """The samples of a recording, its per-sample score with the worst interval shaded, and its spectrogram.
+
+    Below it the map of `surprise` of this recording, where one is given.
 
     `score` holds the per-sample `arrays` of this recording. The track is `place` where there is one, else
     `nll`. The spectrogram is the mean power over channels, in dB, and left out for recordings of fewer than
@@ -59,14 +70,17 @@ def localisation_figure(recording: Recording, score: FileScore, path: Path, *, c
     moments = (recording.start + np.arange(x.shape[1])) * clock.step
     spectrum = x.shape[1] >= 128
     near = _surroundings(recording, score, context)
-    ratios = [2.0, 1.4, *([2.2] if spectrum else []), *([0.1, 2.0] if near else [])]
+    maps = [*([2.2] if spectrum else []), *([1.8] if surprise else [])]
+    ratios = [2.0, 1.4, *maps, *([0.1, 2.0] if near else [])]
     with figure_file(path, 10.0, 1.3 + 1.05 * sum(ratios)) as figure:
         axes = figure.subplots(len(ratios), 1, height_ratios=ratios)
         lanes(axes[0], moments, x, recording.channel_names)
         _track(axes[1], moments, steps, track)
-        whole = axes[: 2 + spectrum]
+        whole = axes[: 2 + len(maps)]
         if spectrum:
             spectrogram(axes[2], moments, fill_lines(values, mask), clock)
+        if surprise:
+            surprise_image(whole[-1], surprise.values, surprise.edges, surprise.hop, recording.start, clock)
         for ax in whole[:2]:
             _shade(ax, score, clock)
         for ax in whole:

@@ -16,7 +16,7 @@ HEAVY = ["torch", "numpy", "scipy", "matplotlib", "librosa", "pyarrow", "soundfi
 HEAVY += ["fastapi", "starlette", "uvicorn", "asyncio", "werkzeug"]
 COMMANDS = [
     *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo", "detect"),
-    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "stream", "serve"),
+    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "stream", "serve", "explain"),
 ]
 
 SCRIPT = f"""

@@ -15,11 +15,12 @@ from ..detector import FUSED
 from ..errors import InputError, UsageError
 from ..files import atomic, make_folder, write_text
 from ..recipe.data import SyntheticData
+from ..scoring.event import Event, event_of
 from ..scoring.tracks import TrackFile
 from ..scoring.worst import Interval, worst_intervals
 from ..shapes import ShapeDetector
 from .detect_channels import Tracks, detect_channels
-from .detect_results import Detection, Event, to_csv, to_json
+from .detect_results import Detection, to_csv, to_json
 from .detect_series import Floats, Prepared, disturbed, open_one_series, prepare
 from .detect_span import Span, span_of
 from .score import output_path
@@ -208,26 +209,7 @@ def _events(
     beyond[: train or 0] = np.nan
     found = worst_intervals(beyond, top, dip=first // 4, leading=leading)
     return tuple(
-        _event(recording, rank, one, _shares(sound, one, names)) for rank, one in enumerate(found, 1)
-    )
-
-
-def _event(recording: Recording, rank: int, one: Interval, channels: dict[str, float] | None) -> Event:
-    rate = recording.rate
-    start, end, peak = (None if rate is None else at / rate for at in one[:3])
-    return Event(
-        rank=rank,
-        start=one.start,
-        end=one.end,
-        peak=one.peak,
-        height=one.height,
-        start_seconds=start,
-        end_seconds=end,
-        peak_seconds=peak,
-        start_time=recording.time_of(one.start),
-        last_time=recording.time_of(one.end - 1),
-        peak_time=recording.time_of(one.peak),
-        channels=channels,
+        event_of(recording, rank, one, _shares(sound, one, names)) for rank, one in enumerate(found, 1)
     )
 
 

@@ -26,7 +26,8 @@ from ..drawing import (
     figure_file,
     lanes,
 )
-from .detect_results import Detection, Event
+from ..scoring.event import Event
+from .detect_results import Detection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,52 +5,22 @@ Shapes: a track (T,), shares (C, T).
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, one_line
-from ..scoring.results import guard
+from ..errors import InputError
+from ..scoring.event import Event
+from .event_table import events_csv
 
 RANKS = (
     "heights rank what is unusual within a series; they are no calibrated alarms, and even a sound series "
     "has a highest one. For a promised rate of false alarms: seqflow train, then seqflow score"
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """An interval that is unusual.
-
-    Attributes:
-        rank: 1 for the highest.
-        start, end, peak: samples; the end is not part of it, the peak is where the score is highest.
-        height: of the fused score at the peak.
-        start_seconds, end_seconds, peak_seconds: the same in seconds from the first sample; None without a
-            rate.
-        start_time, last_time, peak_time: time stamps, as the file has them, of the first sample, of the last
-            one that is part of it, and of the peak; None where the file has none.
-        channels: of several channels those that add most to the score in it, and their shares, 0 to 1.
-    """
-
-    rank: int
-    start: int
-    end: int
-    peak: int
-    height: float
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    peak_seconds: float | None = None
-    start_time: str | None = None
-    last_time: str | None = None
-    peak_time: str | None = None
-    channels: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,28 +122,13 @@ def facts(one: Detection) -> list[str]:
 
 def to_csv(found: Sequence[Detection]) -> str:
     """A row for each event of all series; what a spreadsheet would take for a formula is guarded."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    keys = [key for key in Event.__dataclass_fields__ if key != "channels"]
-    writer.writerow(["name", "path", *keys, "channels"])
-    for one in found:
-        for event in one.events:
-            shares = "; ".join(f"{name} {share:.3f}" for name, share in (event.channels or {}).items())
-            cells = [one.name, one.path, *(getattr(event, key) for key in keys), shares]
-            writer.writerow([_cell(cell) for cell in cells])
-    return text.getvalue()
+    return events_csv((one.name, one.path, one.events) for one in found)
 
 
 def to_json(found: Sequence[Detection]) -> str:
     """Everything but the arrays."""
     document = {"note": RANKS, "series": [one.row() for one in found]}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
-
-
-def _cell(cell: Any) -> Any:
-    # File names may hold bytes that are no UTF-8: they are shown as escapes.
-    text = one_line(cell).encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
-    return guard(text) if isinstance(text, str) else text
 
 
 def _lengths(one: Detection) -> str:

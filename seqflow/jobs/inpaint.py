@@ -122,7 +122,7 @@ def write_inpainted(
     Raises as `inpaint`, and ResourceError where a file cannot be written.
     """
     recording = open_one(model, path)
-    start, stop = interval(recording, begin, end)
+    start, stop = interval(recording, begin, end, "inpaint")
     drawn = inpaint(model, recording, start, stop, n=n, seed=seed, steps=steps, on_progress=on_progress)
     values, mask = recording.read(0, recording.length)
     values = np.where(mask, values, np.nan) if not mask.all() else values.copy()
@@ -162,7 +162,7 @@ def write_inpainted(
     )
 
 
-def interval(recording: Recording, begin: float, end: float) -> tuple[int, int]:
+def interval(recording: Recording, begin: float, end: float, command: str) -> tuple[int, int]:
     """Samples (start, stop) from `begin` to `end`: seconds, or samples where there is no rate.
 
     Raises UsageError where they are no stretch of the recording.
@@ -170,11 +170,11 @@ def interval(recording: Recording, begin: float, end: float) -> tuple[int, int]:
     rate = recording.rate or 1.0
     unit = "seconds" if recording.rate else "samples"
     if not (np.isfinite(begin) and np.isfinite(end)) or not 0.0 <= begin < end:
-        raise UsageError(f"inpaint: from {begin:g} to {end:g} {unit} is no stretch")
+        raise UsageError(f"{command}: from {begin:g} to {end:g} {unit} is no stretch")
     start, stop = round(begin * rate), round(end * rate)
     if stop > recording.length or start >= stop:
         raise UsageError(
-            f"inpaint: from {begin:g} to {end:g} {unit} is no stretch of {recording.name}, which has "
+            f"{command}: from {begin:g} to {end:g} {unit} is no stretch of {recording.name}, which has "
             f"{recording.length / rate:g} {unit}"
         )
     return start, stop

@@ -15,18 +15,22 @@ from numpy.typing import NDArray
 
 from ..data.recording import ArrayRecording, Recording
 from ..errors import InputError, UsageError
-from ..files import atomic, make_folder
+from ..files import atomic, make_folder, write_text
 from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import repeatable
 from ..scoring import FileScore, score_recording, write_scores
 from ..scoring.sweep import track_names
 from ..scoring.tracks import TrackFile
+from .event_channels import with_channels
+from .event_table import events_csv
 from .inputs import Input, list_inputs, open_input, without_memory
 from .model_head import ModelHead
 
 OnResult = Callable[[FileScore, int, int], None]
 """Called with each score as it is there, the number of inputs done, and of all."""
+
+INTERVALS = "intervals.csv"
 
 _MOST_IN_FIGURE = 1 << 18
 # Bytes: what file systems allow, and what is kept of a longer name.
@@ -41,6 +45,7 @@ def score_paths(
     out: Path | None = None,
     samples: bool = False,
     figures: int = 0,
+    intervals: int = 0,
     strict: bool = False,
     device: str | None = None,
     alarm_rate: float | None = None,
@@ -55,6 +60,8 @@ def score_paths(
         samples: write the per-sample scores as `samples/NAME.npy`, see `TrackFile`; needs `out`.
         figures: draw the worst place of so many recordings, the most unusual first, as `figures/01-NAME.png`
             and so on, and all scores against the calibration as `figures/overview.png`; needs `out`.
+        intervals: keep so many of the worst intervals of each recording as `events`, with the shares of the
+            channels, and write them as `intervals.csv`.
         strict: refuse files with faults that could be read around.
         device: where to compute; None for where the model is.
         alarm_rate: false alarms accepted, a fraction; None for the recipe's.
@@ -67,6 +74,8 @@ def score_paths(
     config = score_config(model, alarm_rate)
     if (samples or figures) and out is None:
         raise UsageError("score: samples and figures are files; give the folder for them (--out)")
+    if intervals and model.calibration is None:
+        raise UsageError("score: without a calibration there are no intervals; see seqflow calibrate")
     if device is not None:
         model.to(device)
     wanted = list(list_inputs(model, inputs))
@@ -76,7 +85,12 @@ def score_paths(
         for done, item in enumerate(wanted, 1):
             try:
                 found = score_input(
-                    model, config, item, strict=strict, samples=out / "samples" if out and samples else None
+                    model,
+                    config,
+                    item,
+                    strict=strict,
+                    samples=out / "samples" if out and samples else None,
+                    intervals=intervals,
                 )
             except (RuntimeError, MemoryError) as error:
                 raise without_memory(error, item.name, config) from error
@@ -87,6 +101,9 @@ def score_paths(
                     on_result(score, done, len(wanted))
         if out is not None:
             write_scores(make_folder(out), scores, term_names(model, config))
+            if intervals:
+                rows = ((one.name, one.path, one.events) for one in scores)
+                write_text(out / INTERVALS, events_csv(rows))
             if figures:
                 _draw(model, config, scores, places, figures, make_folder(out / "figures"), strict)
     return scores
@@ -137,7 +154,13 @@ def score(
 
 
 def score_input(
-    model: Model, config: ScoreConfig, item: Input, *, strict: bool, samples: Path | None
+    model: Model,
+    config: ScoreConfig,
+    item: Input,
+    *,
+    strict: bool,
+    samples: Path | None,
+    intervals: int = 0,
 ) -> list[FileScore]:
     """The scores of the recordings in one input: one, but for series with gaps; a row also for a failure.
 
@@ -152,7 +175,8 @@ def score_input(
     scores = []
     for recording in recordings:
         try:
-            scores.append(_score(model, config, recording, samples))
+            found = _score(model, config, recording, samples, intervals)
+            scores.append(with_channels(model, config, recording, found))
         except InputError as error:
             scores.append(FileScore.failed(recording.name, error))
     return scores
@@ -209,9 +233,19 @@ def term_names(model: Model | ModelHead, config: ScoreConfig) -> tuple[str, ...]
     return config.terms if "terms" in config.model_fields_set else model.calibration.terms
 
 
-def _score(model: Model, config: ScoreConfig, recording: Recording, samples: Path | None) -> FileScore:
+def _score(
+    model: Model, config: ScoreConfig, recording: Recording, samples: Path | None, intervals: int
+) -> FileScore:
     def run(**keys: Any) -> FileScore:
-        return score_recording(model.flow, recording, config, model.calibration, window=model.window, **keys)
+        return score_recording(
+            model.flow,
+            recording,
+            config,
+            model.calibration,
+            window=model.window,
+            intervals=intervals,
+            **keys,
+        )
 
     if samples is None:
         return run()
@@ -251,6 +285,7 @@ def _draw(
     folder: Path,
     strict: bool,
 ) -> None:
+    from ..explanation import material, surprise_map
     from ..plots import localisation_figure, overview_figure
 
     for old in folder.glob("[0-9][0-9]-*.png"):
@@ -271,7 +306,12 @@ def _draw(
         # The judgement is that of the whole recording, the tracks those of the part that is shown.
         label = replace(scores[index], arrays=local.arrays)
         name = f"{rank:02}-{recording.name.replace('/', '-')}"
-        localisation_figure(shown, label, output_path(folder, name, ".png"), context=model.window)
+        seen = None
+        if model.calibration is not None:
+            seen = surprise_map(material(model.flow, shown, config, model.calibration))
+        localisation_figure(
+            shown, label, output_path(folder, name, ".png"), context=model.window, surprise=seen
+        )
 
 
 def _excerpt(recording: Recording, score: FileScore, model: Model) -> Recording:

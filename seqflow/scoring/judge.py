@@ -62,13 +62,15 @@ class Judgement(NamedTuple):
     """What is said of a recording.
 
     score: fused score of the worst unit. terms: values (K,) of that unit. p_value: of the recording; that of
-    several blocks is Simes' combination of theirs. units: how many the recording was judged as. beyond: how
-    many of them score higher than every unit of the calibration.
+    several blocks is Simes' combination of theirs. term_p_values: (K,) the same by each term alone.
+    units: how many the recording was judged as. beyond: how many of them score higher than every unit of the
+    calibration.
     """
 
     score: float
     p_value: float
     terms: Array
+    term_p_values: Array
     units: int
     beyond: int
 
@@ -114,7 +116,9 @@ class Judge:
         self._terms = calibration.make_terms()
         self._pool = Pool(self._terms)
         self._last = np.empty((0, len(self._terms)))
+        # How many units have the p-value j/N, j = 1 .. N: jointly, and by each term.
         self._counts = np.zeros(len(calibration) + 1)
+        self._term_counts = np.zeros((len(self._terms), len(calibration) + 1))
         self._worst: tuple[float, float, Array] | None = None
 
     def add(self, rows: Array) -> None:
@@ -138,13 +142,18 @@ class Judge:
             self._close()
         assert self._worst is not None
         _, score, terms = self._worst
-        return Judgement(-score, simes(self._counts), terms, int(self._counts.sum()), int(self._counts[0]))
+        alone = np.array([simes(counts) for counts in self._term_counts])
+        units, beyond = int(self._counts.sum()), int(self._counts[0])
+        return Judgement(-score, simes(self._counts), terms, alone, units, beyond)
 
     def _close(self) -> None:
         values = self._pool.values()
         fused = self._calibration.judge(values)
         self._pool = Pool(self._terms)
-        self._counts[round(fused.p_value * len(self._counts)) - 1] += 1
+        size = len(self._counts)
+        self._counts[round(fused.p_value * size) - 1] += 1
+        places = np.rint(fused.terms * size).astype(int) - 1
+        self._term_counts[np.arange(len(places)), places] += 1
         found = (fused.p_value, -fused.score, values)
         if self._worst is None or found[:2] < self._worst[:2]:
             self._worst = found

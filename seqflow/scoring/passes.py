@@ -48,7 +48,12 @@ class FlowPass:
 
 @torch.no_grad()
 def flow_pass(flow: Flow, x: Tensor, context: Context | None = None) -> FlowPass:
-    """Send the windows x (B, C, T) through the flow once.
+    """`sloped_pass` where no gradient is wanted."""
+    return sloped_pass(flow, x, context)
+
+
+def sloped_pass(flow: Flow, x: Tensor, context: Context | None = None) -> FlowPass:
+    """Send the windows x (B, C, T) through the flow once; gradients flow back to x.
 
     Noise and shares that overflow are set to large finite values (|z| <= 1e15, share >= -1e30 nats).
     """

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from ..errors import InputError
 from ..files import atomic
+from .event import Event
 from .term import Array
 
 Row = dict[str, Any]
@@ -29,7 +30,9 @@ COLUMNS = (
     *("name", "path", "status", "detail", "samples", "rate", "duration", "nll", "bits"),
     *("score", "p_value", "alarm", "unit", "worst_start", "worst_end"),
 )
-"""Columns of every table of scores; `term_NAME` follow, one for each term."""
+"""Columns of every table of scores; `term_NAME` and `p_value_NAME` follow, one for each term."""
+
+_TERM, _P_VALUE = "term_", "p_value_"
 
 # A spreadsheet takes a cell that begins like this for a formula, or takes the apostrophe away.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -54,6 +57,8 @@ class FileScore:
         unit: what the calibration compares: "recording" or "block".
         worst_start, worst_end: the worst interval, end exclusive: seconds, or samples without a rate.
         terms: value of each term, of the recording or the worst block.
+        term_p_values: conformal p-value of the recording by each term alone, combined as `p_value`.
+        events: the worst intervals, the highest first; none unless asked for.
         arrays: per-sample values (T,) by term, and `place`, NaN where not scored; None unless asked for.
         windows: "start" (first samples) and per-window values by term; None unless asked for.
     """
@@ -74,6 +79,8 @@ class FileScore:
     worst_start: float | None = None
     worst_end: float | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
+    term_p_values: Mapping[str, float] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
     arrays: Mapping[str, Array] | None = None
     windows: Mapping[str, Array] | None = None
 
@@ -88,19 +95,23 @@ class FileScore:
         return cls(name=name, path=error.path, status=error.code, detail=error.detail)
 
     def row(self) -> Row:
-        """Flat row for a table: COLUMNS, then `term_NAME`. Without arrays."""
+        """Flat row for a table: COLUMNS, then `term_NAME`, then `p_value_NAME`. Without arrays."""
         plain = {column: getattr(self, column) for column in COLUMNS}
-        return plain | {f"term_{name}": value for name, value in self.terms.items()}
+        values = {f"{_TERM}{name}": value for name, value in self.terms.items()}
+        return plain | values | {f"{_P_VALUE}{name}": p for name, p in self.term_p_values.items()}
 
     @classmethod
     def from_row(cls, row: Row) -> FileScore:
         """The inverse of `row`. Raises KeyError for a row of another kind."""
-        terms = {
-            name.removeprefix("term_"): value
-            for name, value in row.items()
-            if name.startswith("term_") and value is not None
-        }
-        return cls(**{name: row[name] for name in COLUMNS}, terms=terms)
+        terms, p_values = (
+            {
+                name.removeprefix(prefix): value
+                for name, value in row.items()
+                if name.startswith(prefix) and value is not None
+            }
+            for prefix in (_TERM, _P_VALUE)
+        )
+        return cls(**{name: row[name] for name in COLUMNS}, terms=terms, term_p_values=p_values)
 
 
 def write_scores(
@@ -108,13 +119,13 @@ def write_scores(
 ) -> tuple[Path, Path]:
     """Write `STEM.parquet` and `STEM.csv` into the folder, one row for each recording in the order given.
 
-    `terms` names the columns `term_NAME`. Each file appears complete or not at all; memory does not grow with
-    the number of rows. In the CSV, text that a spreadsheet would take for a formula gets an apostrophe in
-    front; the Parquet file holds the text as it is. Numbers are written with as many digits as bring them
-    back exactly. Raises ResourceError where the files cannot be written.
+    `terms` names the columns `term_NAME` and `p_value_NAME`. Each file appears complete or not at all; memory
+    does not grow with the number of rows. In the CSV, text that a spreadsheet would take for a formula gets
+    an apostrophe in front; the Parquet file holds the text as it is. Numbers are written with as
+    many digits as bring them back exactly. Raises ResourceError where the files cannot be written.
     """
     parquet, table = folder / f"{stem}.parquet", folder / f"{stem}.csv"
-    names = [*COLUMNS, *(f"term_{name}" for name in terms)]
+    names = [*COLUMNS, *(f"{prefix}{name}" for prefix in (_TERM, _P_VALUE) for name in terms)]
     schema = pa.schema([(name, _KINDS.get(name, pa.float64())) for name in names])
     with ExitStack() as stack:
         files = [stack.enter_context(atomic(path)) for path in (parquet, table)]
@@ -183,6 +194,6 @@ def _read_csv(path: Path) -> pa.Table:
     for index, name in enumerate(table.column_names):
         if name in _texts(table):
             table = table.set_column(index, name, pc.replace_substring_regex(table[name], "^'", ""))
-        elif name.startswith("term_"):
+        elif name.startswith((_TERM, _P_VALUE)):
             table = table.set_column(index, name, table[name].cast(pa.float64()))
     return table

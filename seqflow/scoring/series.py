@@ -6,8 +6,9 @@ Shapes: windows (B, C, W); K terms; per-sample values (T,).
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
 from .calibration import Calibration
+from .event import Event, event_of
 from .judge import Judge, Scorer, promised
 from .place import Place
 from .results import FileScore
 from .stream import BLOCK, Stream
 from .sweep import Sweep, track_names
 from .term import Array
-from .worst import WorstInterval
+from .worst import WorstInterval, worst_intervals
 
 OnSamples = Callable[[int, Mapping[str, Array]], None]
 """Called with the first sample and the per-sample values (n,) by term, and `place`, in order."""
@@ -37,6 +39,7 @@ def score_recording(
     *,
     window: int | None = None,
     arrays: bool = False,
+    intervals: int = 0,
     on_samples: OnSamples | None = None,
     block: int = BLOCK,
 ) -> FileScore:
@@ -55,6 +58,8 @@ def score_recording(
         calibration: of normal recordings. Without one there are log-densities but no score.
         window: length of the windows, samples; only without a calibration, which knows it.
         arrays: keep per-sample and per-window values in the result.
+        intervals: keep so many of the worst intervals as `events`, the first of them the worst one; needs a
+            calibration. Where nothing rises above its usual level there are none.
         on_samples: receives the per-sample values as they become final; for writing them to a file. What it
             got counts for nothing where the result has no score: a silent recording is known by its end.
         block: samples read at a time.
@@ -72,21 +77,58 @@ def score_recording(
         silence_db=config.silence_db,
         block=block,
     )
-    return _Run(scorer, stream, arrays, on_samples).result()
+    with _PlaceTrack() as track:
+        return _Run(scorer, stream, arrays, on_samples, intervals, track).result()
+
+
+class _PlaceTrack:
+    """A track of per-sample values, in a file that has no name: memory does not grow with it."""
+
+    def __enter__(self) -> _PlaceTrack:
+        self._file: IO[bytes] | None = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, values: Array) -> None:
+        """Append values (n,)."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file.write(np.ascontiguousarray(values, np.float64).tobytes())
+
+    def values(self) -> Array:
+        """All values (T,)."""
+        if self._file is None or not self._file.tell():
+            return np.empty(0)
+        self._file.flush()
+        return np.memmap(self._file, np.float64, "r")
 
 
 class _Run:
     """One recording on its way through the flow."""
 
-    def __init__(self, scorer: Scorer, stream: Stream, arrays: bool, on_samples: OnSamples | None) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        stream: Stream,
+        arrays: bool,
+        on_samples: OnSamples | None,
+        intervals: int,
+        place: _PlaceTrack,
+    ) -> None:
         self._scorer = scorer
         self._stream = stream
         self._keep = arrays
         self._on_samples = on_samples
+        self._intervals = intervals
+        self._place = place
         self._names = [term.name for term in scorer.terms]
         self._tracks = track_names(self._names if arrays or on_samples else [], scorer.place is not None)
         self._sweep = Sweep(scorer, self._tracks, self._take)
-        self._interval = WorstInterval(scorer.window, max(_REACH, 4 * scorer.window))
+        self._reach = max(_REACH, 4 * scorer.window)
+        self._interval = WorstInterval(scorer.window, self._reach)
         self._judge = None if scorer.calibration is None else Judge(scorer.calibration)
         self._pieces: list[Array] = []
         self._rows: list[Array] = []
@@ -111,7 +153,10 @@ class _Run:
         self._sum = float(np.cumsum(np.concatenate([[self._sum], nll]))[-1])
         self._count += len(nll)
         if Place.name in self._tracks:
-            self._interval.add(start, piece[self._tracks.index(Place.name)])
+            place = piece[self._tracks.index(Place.name)]
+            self._interval.add(start, place)
+            if self._intervals:
+                self._place.add(place)
         if self._keep:
             self._pieces.append(piece)
         if self._on_samples is not None:
@@ -144,8 +189,10 @@ class _Run:
                 "alarm": promised(found.p_value, self._scorer.rate),
                 "unit": self._scorer.calibration.unit,
                 "terms": dict(zip(self._names, found.terms.tolist(), strict=True)),
+                "term_p_values": dict(zip(self._names, found.term_p_values.tolist(), strict=True)),
                 "worst_start": self._moment(self._interval.start),
                 "worst_end": self._moment(self._interval.end),
+                "events": self._events(),
             }
         known["detail"] = "; ".join(filter(None, notes))
         if self._keep:
@@ -156,6 +203,14 @@ class _Run:
                 name: rows[:, k] for k, name in enumerate(self._names)
             }
         return FileScore(**known)
+
+    def _events(self) -> tuple[Event, ...]:
+        if not self._intervals:
+            return ()
+        found = worst_intervals(
+            self._place.values(), self._intervals, dip=self._scorer.window, reach=self._reach
+        )
+        return tuple(event_of(self._stream.recording, rank, one) for rank, one in enumerate(found, 1))
 
     def _moment(self, sample: int | None) -> float | None:
         """Seconds from the beginning of the recording, or samples where it has no rate."""

@@ -18,6 +18,8 @@ from .passes import FlowPass
 Array = NDArray[np.float64]
 Statistics = Mapping[str, Array]
 """What a term has learned from normal recordings, as plain arrays."""
+Likelihood = Literal["of the window", "of a transform", "none"]
+"""Whether a value is a normalised log-density: of the window, of a transform of it, or of nothing."""
 
 
 class Term(ABC):
@@ -32,6 +34,7 @@ class Term(ABC):
 
     name: ClassVar[str]
     pool: ClassVar[Literal["mean", "max"]]
+    likelihood: ClassVar[Likelihood] = "none"
     learns: ClassVar[tuple[str, ...]]
     """Names of the statistics that `fit` returns."""
 

@@ -28,6 +28,7 @@ class Nll(Term):
 
     name = "nll"
     pool = "mean"
+    likelihood = "of the window"
     learns = ()
 
     def extract(self, batch: FlowPass) -> Tensor:

@@ -47,17 +47,10 @@ class WindowPass:
 
     def __call__(self, windows: Sequence[Window]) -> FlowPass:
         """One pass of at least one window, all of a length."""
-        like = self._like
         # Finite values beyond the range of the flow's dtype stay finite.
-        x = torch.nan_to_num(torch.from_numpy(np.stack([window.values for window in windows])).to(like))
-        position = torch.tensor([self._start + window.start for window in windows], device=like.device)
-        context = {
-            "position": position,
-            "step": like.new_full((len(windows),), self._step),
-            "span": self._spans(windows).to(like),
-        }
-        if self._condition is not None:
-            context["condition"] = self._condition.expand(len(windows), -1)
+        x = torch.from_numpy(np.stack([window.values for window in windows])).to(self._like)
+        x = torch.nan_to_num(x)
+        context = self.context([w.start for w in windows], x.shape[-1], self._step)
         training = self._flow.training
         try:
             if training:
@@ -67,11 +60,26 @@ class WindowPass:
             if training:
                 self._flow.train()
 
-    def _spans(self, windows: Sequence[Window]) -> Tensor:
+    def context(self, starts: Sequence[int], size: int, step: float) -> dict[str, Tensor]:
+        """What the flow is told of windows of `size` samples that begin at `starts`, in its dtype.
+
+        `step` is that of their values; 0 for continuous ones.
+        """
+        like, count = self._like, len(starts)
+        context = {
+            "position": torch.tensor([self._start + start for start in starts], device=like.device),
+            "step": like.new_full((count,), step),
+            "span": self._spans(starts, size).to(like),
+        }
+        if self._condition is not None:
+            context["condition"] = self._condition.expand(count, -1)
+        return context
+
+    def _spans(self, starts: Sequence[int], size: int) -> Tensor:
         """Begin and end of each window as fractions of the recording; two equal numbers: not told."""
         if self._length is None:
-            return torch.zeros(len(windows), 2, dtype=torch.float64)
-        ends = [(window.start, window.start + window.values.shape[-1]) for window in windows]
+            return torch.zeros(len(starts), 2, dtype=torch.float64)
+        ends = [(start, start + size) for start in starts]
         return torch.tensor(ends, dtype=torch.float64) / max(self._length, 1)
 
 

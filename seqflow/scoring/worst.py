@@ -8,6 +8,8 @@ import numpy as np
 
 from .term import Array
 
+_PIECE = 1 << 16
+
 
 class WorstInterval:
     """The samples around the highest score where it stays far above the usual, but for short dips.
@@ -60,29 +62,79 @@ class Interval(NamedTuple):
     height: float
 
 
-def worst_intervals(scores: Array, count: int, *, dip: int, leading: Array | None = None) -> list[Interval]:
+def worst_intervals(
+    scores: Array, count: int, *, dip: int, leading: Array | None = None, reach: int | None = None
+) -> list[Interval]:
     """At most `count` intervals of a track (T,), the highest first: where each stays far above the usual.
 
     Each is that of `WorstInterval` around the highest score outside those before it. One that would run into
     them is their flank, and no interval of its own. `leading` (T,) are the scores that may be the highest,
-    where they are others; NaN and scores at or below the usual level, 0, are none.
+    where they are others; NaN and scores at or below the usual level, 0, are none. `reach` bounds the samples
+    before a peak as there.
+
+    Tracks may lie in a file (`numpy.memmap`): they are read in pieces, and memory does not grow with them.
     """
-    filled = np.where(np.isnan(scores), -np.inf, scores)
-    tops = filled.copy() if leading is None else np.where(np.isnan(leading), -np.inf, leading)
+    length = len(scores)
+    tops = _Tops(scores if leading is None else leading)
     found: list[Interval] = []
-    while len(found) < count and len(tops):
-        peak = int(tops.argmax())
-        height = float(tops[peak])
+    while len(found) < count and length:
+        peak, height = tops.highest()
         if not height > 0.0:
             break
         low = max((one.end for one in found if one.end <= peak), default=-dip - 1)
-        high = min((one.start for one in found if one.start > peak), default=len(filled) + dip + 1)
-        start = peak - extent(filled[max(0, low) : peak][::-1], height, dip)
-        end = peak + 1 + extent(filled[peak + 1 : high], height, dip)
-        tops[start:end] = -np.inf
+        high = min((one.start for one in found if one.start > peak), default=length + dip + 1)
+        first = max(0, low, 0 if reach is None else peak - reach)
+        start = peak - _stretch(scores[first:peak][::-1], height, dip)
+        end = peak + 1 + _stretch(scores[peak + 1 : high], height, dip)
+        tops.take(start, end)
         if start - low > dip and high - end > dip:
             found.append(Interval(start, end, peak, height))
     return found
+
+
+class _Tops:
+    """The highest sample of a track outside of the stretches that were taken, by the maxima of its pieces."""
+
+    def __init__(self, track: Array) -> None:
+        self._track = track
+        self._taken: list[tuple[int, int]] = []
+        count = -(-len(track) // _PIECE)
+        self._maxima = np.array([self._piece(k).max() for k in range(count)])
+
+    def highest(self) -> tuple[int, float]:
+        k = int(self._maxima.argmax())
+        at = int(self._piece(k).argmax())
+        return k * _PIECE + at, float(self._maxima[k])
+
+    def take(self, start: int, end: int) -> None:
+        self._taken.append((start, end))
+        for k in range(start // _PIECE, -(-end // _PIECE)):
+            inside = start <= k * _PIECE and (k + 1) * _PIECE <= end
+            self._maxima[k] = -np.inf if inside else self._piece(k).max()
+
+    def _piece(self, k: int) -> Array:
+        begin = k * _PIECE
+        piece = _filled(self._track[begin : begin + _PIECE])
+        for start, end in self._taken:
+            piece[max(0, start - begin) : max(0, end - begin)] = -np.inf
+        return piece
+
+
+def _stretch(scores: Array, peak: float, dip: int) -> int:
+    """`extent`, reading no further than needed."""
+    reached = 0
+    for begin in range(0, len(scores), _PIECE):
+        piece = _filled(scores[begin : begin + _PIECE])
+        gap = np.full(begin - reached, -np.inf)
+        reached += extent(np.concatenate([gap, piece]), peak, dip)
+        if begin + len(piece) - reached > dip:
+            break
+    return reached
+
+
+def _filled(scores: Array) -> Array:
+    """A copy, with no score as the lowest of all."""
+    return np.where(np.isnan(scores), -np.inf, scores)
 
 
 def extent(scores: Array, peak: float, dip: int) -> int:

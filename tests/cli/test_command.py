@@ -17,7 +17,7 @@ from seqflow_cli.main import run
 
 COMMANDS = [
     *("train", "score", "sample", "batch", "check", "recipes", "info", "data", "export", "demo"),
-    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate"),
+    *("benchmark", "inpaint", "morph", "reconstruct", "calibrate", "explain"),
 ]
 
 

@@ -56,6 +56,20 @@ def test_score_as_json_and_in_files(
     assert {path.name for path in (out / "figures").iterdir()} == {"01-r2.wav.png", "overview.png"}
 
 
+def test_score_shows_every_term(seqflow: Seqflow, trained: Path, recordings: Path) -> None:
+    (row,) = seqflow("score", trained, recordings / "r2.wav", "--json").json_lines
+    result = seqflow("score", trained, recordings / "r2.wav", "--terms")
+    head, *lines = result.out.partition("\n\n")[2].splitlines()
+    assert head.split() == ["recording", "term", "value", "p", "likelihood"]
+    shown = [line.split(maxsplit=4) for line in lines]
+    names = [key.removeprefix("term_") for key in row if key.startswith("term_")]
+    assert [cells[1] for cells in shown] == ["score", *names] and len(names) == 4
+    assert [cells[4] for cells in shown] == ["none", "of the window", *["none"] * 3]
+    for _, name, value, p, _ in shown:
+        keys = ("score", "p_value") if name == "score" else (f"term_{name}", f"p_value_{name}")
+        assert (value, p) == tuple(f"{row[key]:.3f}" for key in keys)
+
+
 def test_score_exit_codes_tell_some_from_all(
     seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def test_each_is_what_scoring_gives(unit: str) -> None:
             single = score_recording(flow, recording(x), own, calibration)
             assert (one.score, one.p_value) == (single.score, single.p_value), name
             assert float(one.terms[0]) == single.terms[name]
+            assert whole.term_p_values[name] == one.p_value, name
 
 
 def test_a_chosen_part_of_the_terms() -> None:

@@ -34,6 +34,7 @@ SCORES = st.builds(
     unit=st.none() | st.sampled_from(["recording", "block"]),
     worst_end=st.none() | NUMBERS,
     terms=st.just({}) | st.fixed_dictionaries({"nll": NUMBERS, "local": NUMBERS}),
+    term_p_values=st.just({}) | st.fixed_dictionaries({"nll": NUMBERS, "local": NUMBERS}),
 )
 
 
@@ -44,7 +45,8 @@ def test_both_tables_bring_every_row_back(tmp_path: Path, scores: list[FileScore
         rows = read_scores(path)
         assert [FileScore.from_row(row) for row in rows] == scores
         for row in rows:
-            assert list(row) == [*COLUMNS, "term_nll", "term_local"]
+            names = ["term_nll", "term_local", "p_value_nll", "p_value_local"]
+            assert list(row) == [*COLUMNS, *names]
 
 
 @given(TEXTS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqflow.scoring import worst as module
 from seqflow.scoring.worst import Interval, WorstInterval, worst_intervals
 
 VALUES = st.lists(st.sampled_from([-2.0, -1.0, 0.0, 0.4, 0.9, 1.0, 1.2, 2.0, 3.0, 9.0, np.nan]), max_size=40)
@@ -87,3 +90,20 @@ def test_intervals_led_by_other_scores() -> None:
     close[20], close[22] = 8.0, 7.0
     assert [one.peak for one in worst_intervals(close, 3, dip=0)] == [20, 22]
     assert [one[:2] for one in worst_intervals(close, 3, dip=1)] == [(20, 23)]
+
+
+@pytest.mark.parametrize("dip", [0, 3, 40])
+def test_a_track_in_a_file_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dip: int) -> None:
+    scores = np.random.default_rng(0).standard_normal(3000).cumsum() / 10.0
+    scores[::97] = np.nan
+    expected = worst_intervals(scores, 6, dip=dip)
+    assert expected
+    scores.tofile(tmp_path / "track")
+    for piece in (1, 7, 64):
+        monkeypatch.setattr(module, "_PIECE", piece)
+        assert worst_intervals(np.memmap(tmp_path / "track", np.float64, "r"), 6, dip=dip) == expected
+
+
+def test_intervals_reach_back_no_further_than_told() -> None:
+    scores = np.r_[np.ones(50), 1.5, np.ones(50), 0.0]
+    assert worst_intervals(scores, 1, dip=0, reach=10)[0][:2] == (40, 101)

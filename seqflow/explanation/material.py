@@ -36,6 +36,8 @@ class Material:
         flow: in float64 and evaluation mode.
         scorer: terms, window and hop of the scores.
         values: (C, T) continuous: quantised ones have uniform noise of one step, as in training.
+        step: quantisation step; 0 for none.
+        dither: (C, T) that noise, in steps.
         valid: (T,) true where no channel is missing; the values are straight lines elsewhere.
         offset: sample of the recording that the first of the values is.
         told: makes the context of windows.
@@ -44,6 +46,8 @@ class Material:
     flow: Flow
     scorer: Scorer
     values: Floats
+    step: float
+    dither: Floats
     valid: NDArray[np.bool_]
     offset: int
     told: WindowPass
@@ -71,6 +75,17 @@ class Material:
     def tensor(self, values: Floats) -> Tensor:
         """The values on the flow's device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(next(self.flow.parameters()))
+
+    def quantised(self, x: Tensor, offset: int) -> Tensor:
+        """x (..., C, n) from sample `offset` on, rounded down to steps, with the noise added again.
+
+        Gradients pass as if nothing were rounded. Samples of the material come out as they are.
+        """
+        if not self.step:
+            return x
+        noise = self.tensor(self.dither[:, offset : offset + x.shape[-1]])
+        plain = x.detach()
+        return x + (self.step * (torch.floor(plain / self.step) + noise) - plain)
 
     def starts(self, begin: int, end: int, hop: int) -> list[int]:
         """Windows every `hop` samples, and the last one, that meet the samples begin .. end - 1.
@@ -122,8 +137,10 @@ def material(
     if block.values.shape[1] < scorer.window:
         raise InputError(where, "too_short", f"has fewer than a window of {scorer.window} samples")
     values = fill_lines(block.values.astype(np.float64), block.mask)
-    if recording.step:
-        values += recording.step * np.random.default_rng(begin).random(values.shape)
+    step = recording.step or 0.0
+    dither = np.random.default_rng(begin).random(values.shape) if step else np.zeros_like(values)
+    values += step * dither
     twin = flow.in_float64()
     told = WindowPass(twin, None, recording.conditions, start=recording.start, length=recording.length)
-    return Material(twin, scorer, values, np.asarray(block.mask.all(axis=0)), begin, told)
+    valid = np.asarray(block.mask.all(axis=0))
+    return Material(twin, scorer, values, step, dither, valid, begin, told)

@@ -26,9 +26,9 @@ STEPS = 60
 
 _STRETCH = 4
 _RATE = 0.05
-# Mean over windows and terms of ln(1 + height above the median). Normal recordings have 0.2 to 0.4: what is
-# pushed below has left the typical set for the mode.
-_ENOUGH = 0.2
+# Mean over terms of ln(1 + height above the median): of all windows together, and of each. Normal recordings
+# have 0.2 to 0.4: what is pushed far below has left the typical set for the mode.
+_ENOUGH, _ENOUGH_EACH = 0.2, 0.4
 _BATCH = 32
 # Windows from one to the next, and the cross-fade beyond an interval, as parts of a window.
 _HOP, _FADE, _LEAST_FADE = 4, 32, 4
@@ -106,15 +106,16 @@ def unusual(material: Material, values: Floats, begin: int, end: int) -> float:
     with torch.no_grad():
         for k in range(0, len(starts), _BATCH):
             part = starts[k : k + _BATCH]
-            total += float(_loss(material, x[None], part, 0)) * len(part)
+            total += float(_losses(material, x[None], part, 0).sum())
     return total / len(starts)
 
 
-def _loss(material: Material, x: Tensor, starts: list[int], offset: int) -> Tensor:
-    """Of windows of x (1, C, n), whose first sample is sample `offset` of the material."""
+def _losses(material: Material, x: Tensor, starts: list[int], offset: int) -> Tensor:
+    """(B,) of windows of x (1, C, n), whose first sample is `offset`; in steps, as it will be written."""
+    x = material.quantised(x, offset)
     windows = torch.cat([x[..., s - offset : s - offset + material.window] for s in starts])
     batch = sloped_pass(material.flow, windows, material.context(starts, material.window))
-    return torch.log1p(heights(material, batch).clamp(min=0.0)).mean()
+    return torch.log1p(heights(material, batch).clamp(min=0.0)).mean(dim=-1)
 
 
 def _pulled(material: Material, begin: int, end: int) -> Floats:
@@ -191,15 +192,18 @@ def _descended(
         return values, 0
     # Windows half a window apart, others at every step, and every window in its turn.
     stride = max(1, round(size / 2 / hop))
-    recent: list[float] = []
+    recent: list[tuple[float, float]] = []
     taken = 0
     for turn in range(steps):
         starts = every[turn % min(stride, len(every)) :: stride]
         with torch.enable_grad():
             x, _ = material.flow.from_noise(z, context)
-            loss = _loss(material, mix * x + (1.0 - mix) * kept, starts, low)
-        recent = [*recent, loss.item()][-stride:]
-        if not np.isfinite(recent[-1]) or (len(recent) == stride and np.mean(recent) < _ENOUGH):
+            losses = _losses(material, mix * x + (1.0 - mix) * kept, starts, low)
+            loss = losses.mean()
+        recent = [*recent, (loss.item(), losses.max().item())][-stride:]
+        means, highest = np.array(recent).T
+        usual = len(recent) == stride and means.mean() < _ENOUGH and highest.max() < _ENOUGH_EACH
+        if usual or not np.isfinite(means[-1]):
             break
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

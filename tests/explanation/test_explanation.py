@@ -150,6 +150,20 @@ def test_blank_takes_nothing_from_the_interval(normal: tuple[Flow, Calibration])
     np.testing.assert_array_equal(made[0][:, 300:330], made[1][:, 300:330])
 
 
+def test_values_in_steps_are_scored_as_they_are_written(normal: tuple[Flow, Calibration]) -> None:
+    step = 0.25
+    values = np.floor(noise(804) / step) * step
+    one = given(normal, values, step=step)
+    np.testing.assert_allclose(one.values - step * one.dither, values, atol=1e-12)
+    x = one.tensor(one.values[:, 100:200]).requires_grad_(True)
+    made = one.quantised(x, 100)
+    np.testing.assert_allclose(made.detach().numpy(), one.values[:, 100:200], atol=1e-12)
+    other = one.quantised(x + 0.1, 100).detach().numpy() - step * one.dither[:, 100:200]
+    np.testing.assert_allclose(other / step, np.round(other / step), atol=1e-9)
+    (slope,) = torch.autograd.grad(made.sum(), x)
+    assert (slope == 1.0).all()
+
+
 def test_windows_with_missing_samples_are_left_out(normal: tuple[Flow, Calibration]) -> None:
     values = noise(803)
     values[:, 300] = np.nan

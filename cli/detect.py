@@ -14,7 +14,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from seqflow.jobs.detect_results import Detection
-    from seqflow.scoring.event import Event
+    from seqflow.scoring.ranked import RankedInterval
 
 EXAMPLES = examples(
     "seqflow detect pump.csv",
@@ -135,7 +135,7 @@ def _show(found: Sequence[Detection]) -> None:
             console.note(f"{one.name}: nothing rises above its usual level")
 
 
-def _places(one: Detection, event: Event) -> list[str]:
+def _places(one: Detection, event: RankedInterval) -> list[str]:
     """First and last sample and the peak: time stamps where there are some, else seconds, else samples."""
     places = [event.start, event.end - 1, event.peak]
     times = [event.start_time, event.last_time, event.peak_time]
@@ -151,5 +151,5 @@ def _places(one: Detection, event: Event) -> list[str]:
     return shown
 
 
-def _channels(event: Event) -> str:
+def _channels(event: RankedInterval) -> str:
     return ", ".join(f"{name} {100.0 * share:.0f}%" for name, share in (event.channels or {}).items())

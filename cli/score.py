@@ -14,7 +14,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from seqflow.scoring import FileScore
-    from seqflow.scoring.event import Event
+    from seqflow.scoring.ranked import RankedInterval
 
 EXAMPLES = examples(
     "seqflow score runs/toy/machine recording.wav",
@@ -86,7 +86,7 @@ def score(
         def show(result: FileScore, done: int, total: int) -> None:
             progress.update(done, total)
             if json:
-                listed = {"intervals": [console.plain(one) for one in result.events]}
+                listed = {"intervals": [console.plain(one) for one in result.intervals]}
                 console.say_json(result.row() | (listed if intervals else {}))
 
         scores = score_paths(
@@ -154,7 +154,7 @@ def show_terms(scores: Sequence[FileScore]) -> None:
 
 def show_intervals(scores: Sequence[FileScore]) -> None:
     """A table on stdout of the worst intervals of every recording, the highest of each first."""
-    shares = any(event.channels for one in scores for event in one.events)
+    shares = any(event.channels for one in scores for event in one.intervals)
     head = ["recording", "rank", "from", "to", "peak", "height"]
     rows = [
         [
@@ -165,13 +165,13 @@ def show_intervals(scores: Sequence[FileScore]) -> None:
             *([_channels(event)] if shares else []),
         ]
         for one in scores
-        for event in one.events
+        for event in one.intervals
     ]
     if rows:
         console.say()
         console.table([*head, *(["channels"] if shares else [])], rows, right=["rank", "height"])
     for one in scores:
-        if one.scored and not one.events:
+        if one.scored and not one.intervals:
             console.note(f"{one.name}: nothing rises above its usual level")
 
 
@@ -183,7 +183,7 @@ def _moment(one: FileScore, sample: int) -> str:
     return console.moment(seconds, one.rate) if long else f"{seconds:.3f} s"
 
 
-def _channels(event: Event) -> str:
+def _channels(event: RankedInterval) -> str:
     shown = list((event.channels or {}).items())[:3]
     return ", ".join(f"{name} {100.0 * share:.0f}%" for name, share in shown)
 

@@ -15,7 +15,7 @@ from ..detector import FUSED
 from ..errors import InputError, UsageError
 from ..files import atomic, make_folder, write_text
 from ..recipe.data import SyntheticData
-from ..scoring.event import Event, event_of
+from ..scoring.ranked import RankedInterval, ranked
 from ..scoring.tracks import TrackFile
 from ..scoring.worst import Interval, worst_intervals
 from ..shapes import ShapeDetector
@@ -194,7 +194,7 @@ def _detect(
 
 def _events(
     recording: Recording, tracks: Tracks, mask: Mask, names: Sequence[str], train: int | None, top: int
-) -> tuple[Event, ...]:
+) -> tuple[RankedInterval, ...]:
     """The highest intervals. A sample leads by the channels that are neither missing nor beside a gap there,
     and not where it is known to be normal, into which no interval reaches."""
     sound = tracks.shares.copy()
@@ -209,7 +209,7 @@ def _events(
     beyond[: train or 0] = np.nan
     found = worst_intervals(beyond, top, dip=first // 4, leading=leading)
     return tuple(
-        event_of(recording, rank, one, _shares(sound, one, names)) for rank, one in enumerate(found, 1)
+        ranked(recording, rank, one, _shares(sound, one, names)) for rank, one in enumerate(found, 1)
     )
 
 

@@ -26,7 +26,7 @@ from ..drawing import (
     figure_file,
     lanes,
 )
-from ..scoring.event import Event
+from ..scoring.ranked import RankedInterval
 from .detect_results import Detection
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def detection_figure(recording: Recording, values: Values, mask: Mask, found: De
             axes[3].set_xlabel(f"{clock.unit}, around 1")
 
 
-def _shade(ax: Axes, event: Event, clock: Clock) -> None:
+def _shade(ax: Axes, event: RankedInterval, clock: Clock) -> None:
     begin, end = event.start * clock.step, event.end * clock.step
     # The edges show what is narrower than a pixel.
     ax.axvspan(begin, end, color=WORST, alpha=0.35 if event.rank == 1 else 0.2, linewidth=0.8, zorder=0)
 
 
-def _number(ax: Axes, event: Event, clock: Clock) -> None:
+def _number(ax: Axes, event: RankedInterval, clock: Clock) -> None:
     ax.annotate(
         str(event.rank),
         (event.peak * clock.step, event.height),

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..scoring.event import Event
-from .event_table import events_csv
+from ..scoring.ranked import RankedInterval
+from .interval_table import intervals_csv
 
 RANKS = (
     "heights rank what is unusual within a series; they are no calibrated alarms, and even a sound series "
@@ -63,7 +63,7 @@ class Detection:
     flags: tuple[str, ...] = ()
     usual: float | None = None
     normal_height: float | None = None
-    events: tuple[Event, ...] = ()
+    events: tuple[RankedInterval, ...] = ()
     scores: NDArray[np.void] | None = None
     shares: NDArray[np.float32] | None = None
 
@@ -122,7 +122,7 @@ def facts(one: Detection) -> list[str]:
 
 def to_csv(found: Sequence[Detection]) -> str:
     """A row for each event of all series; what a spreadsheet would take for a formula is guarded."""
-    return events_csv((one.name, one.path, one.events) for one in found)
+    return intervals_csv((one.name, one.path, one.events) for one in found)
 
 
 def to_json(found: Sequence[Detection]) -> str:

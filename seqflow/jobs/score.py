@@ -22,9 +22,9 @@ from ..runtime import repeatable
 from ..scoring import FileScore, score_recording, write_scores
 from ..scoring.sweep import track_names
 from ..scoring.tracks import TrackFile
-from .event_channels import with_channels
-from .event_table import events_csv
 from .inputs import Input, list_inputs, open_input, without_memory
+from .interval_channels import with_channels
+from .interval_table import intervals_csv
 from .model_head import ModelHead
 
 OnResult = Callable[[FileScore, int, int], None]
@@ -60,7 +60,7 @@ def score_paths(
         samples: write the per-sample scores as `samples/NAME.npy`, see `TrackFile`; needs `out`.
         figures: draw the worst place of so many recordings, the most unusual first, as `figures/01-NAME.png`
             and so on, and all scores against the calibration as `figures/overview.png`; needs `out`.
-        intervals: keep so many of the worst intervals of each recording as `events`, with the shares of the
+        intervals: keep so many of the worst of each recording in `intervals`, with the shares of the
             channels, and write them as `intervals.csv`.
         strict: refuse files with faults that could be read around.
         device: where to compute; None for where the model is.
@@ -102,8 +102,8 @@ def score_paths(
         if out is not None:
             write_scores(make_folder(out), scores, term_names(model, config))
             if intervals:
-                rows = ((one.name, one.path, one.events) for one in scores)
-                write_text(out / INTERVALS, events_csv(rows))
+                rows = ((one.name, one.path, one.intervals) for one in scores)
+                write_text(out / INTERVALS, intervals_csv(rows))
             if figures:
                 _draw(model, config, scores, places, figures, make_folder(out / "figures"), strict)
     return scores

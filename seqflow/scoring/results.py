@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from ..errors import InputError
 from ..files import atomic
-from .event import Event
+from .ranked import RankedInterval
 from .term import Array
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ class FileScore:
         worst_start, worst_end: the worst interval, end exclusive: seconds, or samples without a rate.
         terms: value of each term, of the recording or the worst block.
         term_p_values: conformal p-value of the recording by each term alone, combined as `p_value`.
-        events: the worst intervals, the highest first; none unless asked for.
+        intervals: the worst ones, the highest first; none unless asked for.
         arrays: per-sample values (T,) by term, and `place`, NaN where not scored; None unless asked for.
         windows: "start" (first samples) and per-window values by term; None unless asked for.
     """
@@ -80,7 +80,7 @@ class FileScore:
     worst_end: float | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     term_p_values: Mapping[str, float] = field(default_factory=dict)
-    events: tuple[Event, ...] = ()
+    intervals: tuple[RankedInterval, ...] = ()
     arrays: Mapping[str, Array] | None = None
     windows: Mapping[str, Array] | None = None
 

@@ -16,9 +16,9 @@ from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
 from .calibration import Calibration
-from .event import Event, event_of
 from .judge import Judge, Scorer, promised
 from .place import Place
+from .ranked import RankedInterval, ranked
 from .results import FileScore
 from .stream import BLOCK, Stream
 from .sweep import Sweep, track_names
@@ -58,7 +58,7 @@ def score_recording(
         calibration: of normal recordings. Without one there are log-densities but no score.
         window: length of the windows, samples; only without a calibration, which knows it.
         arrays: keep per-sample and per-window values in the result.
-        intervals: keep so many of the worst intervals as `events`, the first of them the worst one; needs a
+        intervals: keep so many of the worst ones in `intervals`, the first of them the worst; needs a
             calibration. Where nothing rises above its usual level there are none.
         on_samples: receives the per-sample values as they become final; for writing them to a file. What it
             got counts for nothing where the result has no score: a silent recording is known by its end.
@@ -192,7 +192,7 @@ class _Run:
                 "term_p_values": dict(zip(self._names, found.term_p_values.tolist(), strict=True)),
                 "worst_start": self._moment(self._interval.start),
                 "worst_end": self._moment(self._interval.end),
-                "events": self._events(),
+                "intervals": self._ranked(),
             }
         known["detail"] = "; ".join(filter(None, notes))
         if self._keep:
@@ -204,13 +204,13 @@ class _Run:
             }
         return FileScore(**known)
 
-    def _events(self) -> tuple[Event, ...]:
+    def _ranked(self) -> tuple[RankedInterval, ...]:
         if not self._intervals:
             return ()
         found = worst_intervals(
             self._place.values(), self._intervals, dip=self._scorer.window, reach=self._reach
         )
-        return tuple(event_of(self._stream.recording, rank, one) for rank, one in enumerate(found, 1))
+        return tuple(ranked(self._stream.recording, rank, one) for rank, one in enumerate(found, 1))
 
     def _moment(self, sample: int | None) -> float | None:
         """Seconds from the beginning of the recording, or samples where it has no rate."""

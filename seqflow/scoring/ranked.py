@@ -1,4 +1,4 @@
-"""An unusual interval as it is told of: rank, place in samples, seconds and time stamps, channels."""
+"""An unusual interval with its rank: place in samples, seconds and time stamps, channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .worst import Interval
 
 
 @dataclass(frozen=True)
-class Event:
+class RankedInterval:
     """An interval that is unusual.
 
     Attributes:
@@ -38,13 +38,13 @@ class Event:
     channels: Mapping[str, float] | None = None
 
 
-def event_of(
+def ranked(
     recording: Recording, rank: int, one: Interval, channels: Mapping[str, float] | None = None
-) -> Event:
-    """The event of an interval of a recording; its place counts from the beginning of the whole recording."""
+) -> RankedInterval:
+    """An interval of a recording with its rank; places count from the beginning of the whole recording."""
     start, end, peak = (recording.start + at for at in one[:3])
     seconds = [None if recording.rate is None else at / recording.rate for at in (start, end, peak)]
-    return Event(
+    return RankedInterval(
         rank=rank,
         start=start,
         end=end,

@@ -8,20 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import one_line
-from ..scoring.event import Event
+from ..scoring.ranked import RankedInterval
 from ..scoring.results import guard
 
 
-def events_csv(found: Iterable[tuple[str, str, Sequence[Event]]]) -> str:
-    """CSV from names, paths and events; what a spreadsheet would take for a formula is guarded."""
+def intervals_csv(found: Iterable[tuple[str, str, Sequence[RankedInterval]]]) -> str:
+    """CSV from names, paths and intervals; what a spreadsheet would take for a formula is guarded."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    keys = [key for key in Event.__dataclass_fields__ if key != "channels"]
+    keys = [key for key in RankedInterval.__dataclass_fields__ if key != "channels"]
     writer.writerow(["name", "path", *keys, "channels"])
-    for name, path, events in found:
-        for event in events:
-            shares = "; ".join(f"{channel} {share:.3f}" for channel, share in (event.channels or {}).items())
-            cells = [name, path, *(getattr(event, key) for key in keys), shares]
+    for name, path, intervals in found:
+        for interval in intervals:
+            shares = "; ".join(
+                f"{channel} {share:.3f}" for channel, share in (interval.channels or {}).items()
+            )
+            cells = [name, path, *(getattr(interval, key) for key in keys), shares]
             writer.writerow([_cell(cell) for cell in cells])
     return text.getvalue()
 

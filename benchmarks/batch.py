@@ -129,7 +129,7 @@ def _cpu(run: Path, files: list[Path], folder: Path) -> tuple[float, float]:
     torch.set_num_threads(1)
     model, times = seqflow.load(run), ([], [])
     path = run / BEST if run.is_dir() else run
-    work = start_work(str(path), str(folder / "in"), str(folder / "cpu"), "key", False, False, None, "cpu")
+    work = start_work(str(path), str(folder / "in"), str(folder / "cpu"), "key", False, False)
     for file in files:
         windows = _windows(model, file)
         for spent, call in zip(

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from . import console
-from .options import AlarmRateOption, DeviceOption, JsonOption, RunArgument, StrictOption, examples
+from .options import (
+    AlarmRateOption,
+    AlarmsPerHourOption,
+    DeviceOption,
+    JsonOption,
+    RunArgument,
+    StrictOption,
+    TailOption,
+    examples,
+)
 from .progress import Pace, Progress
 
 if TYPE_CHECKING:
@@ -38,6 +47,8 @@ def batch(
         bool, typer.Option("--samples", help="Write the score of every sample too.", show_default=False)
     ] = False,
     alarm_rate: AlarmRateOption = None,
+    alarms_per_hour: AlarmsPerHourOption = None,
+    tail: TailOption = None,
     strict: StrictOption = False,
     timeout: Annotated[float, typer.Option(metavar="S", help="Most seconds for one file.")] = 3600.0,
     memory: Annotated[
@@ -103,6 +114,8 @@ def batch(
             samples=samples,
             strict=strict,
             alarm_rate=alarm_rate,
+            alarms_per_hour=alarms_per_hour,
+            tail=tail,
             device=device,
             timeout=timeout,
             memory=memory,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import benchmark_corruptions, benchmark_samples, benchmark_tsb_ad, console
+from . import benchmark_corruptions, benchmark_events, benchmark_samples, benchmark_tsb_ad, console
 from .options import MARKUP, DeviceOption, JsonOption, SetOption, examples
 from .progress import Progress
 from .train import Show
@@ -139,5 +139,6 @@ def density(
 
 
 app.command("samples", epilog=benchmark_samples.EXAMPLES)(benchmark_samples.samples)
+app.command("events", epilog=benchmark_events.EXAMPLES)(benchmark_events.events)
 app.command("corruptions", epilog=benchmark_corruptions.EXAMPLES)(benchmark_corruptions.corruptions)
 app.command("tsb-ad", epilog=benchmark_tsb_ad.EXAMPLES)(benchmark_tsb_ad.tsb_ad)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import console
-from .options import AlarmRateOption, DeviceOption, JsonOption, RunArgument, StrictOption, examples
+from .options import (
+    AlarmRateOption,
+    AlarmsPerHourOption,
+    DeviceOption,
+    JsonOption,
+    RunArgument,
+    StrictOption,
+    TailOption,
+    examples,
+)
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -37,6 +46,8 @@ def calibrate(
         typer.Option("--out", metavar="RUN2", help="Folder of the new run; a new one.", show_default=False),
     ],
     alarm_rate: AlarmRateOption = None,
+    alarms_per_hour: AlarmsPerHourOption = None,
+    tail: TailOption = None,
     add: Annotated[
         bool,
         typer.Option(
@@ -68,6 +79,8 @@ def calibrate(
             paths,
             out,
             alarm_rate=alarm_rate,
+            alarms_per_hour=alarms_per_hour,
+            tail=tail,
             add=add,
             strict=strict,
             device=device,
@@ -89,10 +102,15 @@ def result(made: NewCalibration) -> str:
     from seqflow.scoring.fuse import rate_text
 
     units = f"{_count(made.units, 'block')} of " if made.unit == "block" else ""
+    hourly = ""
+    if made.attainable_per_hour is not None:
+        asked = "" if made.alarms_per_hour is None else f"{made.alarms_per_hour:g} an hour, "
+        hourly = f", {asked}from {rate_text(made.attainable_per_hour)} an hour on"
     own = f" ({made.of_the_training} of the training's own)" if made.of_the_training else ""
     return (
         f"{made.path}: calibrated on {units}{_count(made.recordings, 'recording')}{own}; alarm rate "
-        f"{made.alarm_rate:g}, from {rate_text(made.attainable_rate)} on can be promised"
+        f"{made.alarm_rate:.3g}, from {rate_text(made.attainable_rate)} on{hourly} can be promised"
+        + ("" if made.tail is None else f"; smaller p-values {made.tail.text()}")
     )
 
 

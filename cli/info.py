@@ -9,7 +9,7 @@ from . import console
 from .options import JsonOption, RunArgument, examples
 
 if TYPE_CHECKING:
-    from seqflow.jobs.info import Info
+    from seqflow.jobs.info import CalibrationInfo, Info
 
 EXAMPLES = examples("seqflow info runs/toy/sine", "seqflow info runs/toy/sine/best.safetensors --json")
 
@@ -50,8 +50,8 @@ def _rows(found: Info) -> Iterator[tuple[str, str]]:
         )
         yield (
             "alarms",
-            f"at most {calibration.alarm_rate:g} false ones per {calibration.unit} (by the recipe); from "
-            f"{rate_text(calibration.attainable_rate)} on can be promised",
+            f"{_accepted(calibration)} (by the recipe); from {rate_text(calibration.attainable_rate)} per "
+            f"{calibration.unit}{_hourly(calibration)} on can be promised",
         )
     training = dict(found.training)
     training.pop("parameters", None)  # above
@@ -59,6 +59,22 @@ def _rows(found: Info) -> Iterator[tuple[str, str]]:
         training["steps"] = f"{training.pop('trained_steps')}; the model is that of step {training['steps']}"
     for name, value in training.items():
         yield name.replace("_", " "), _figure(value)
+
+
+def _accepted(calibration: CalibrationInfo) -> str:
+    if calibration.alarms_per_hour is not None:
+        text = f"at most {calibration.alarms_per_hour:g} false ones per hour"
+    else:
+        text = f"at most {calibration.alarm_rate:g} false ones per {calibration.unit}"
+    text += f", compared by {calibration.by}" if calibration.by else ""
+    return text + (f", {calibration.tail} tail" if calibration.tail else "")
+
+
+def _hourly(calibration: CalibrationInfo) -> str:
+    from seqflow.scoring.fuse import rate_text
+
+    least = calibration.attainable_per_hour
+    return "" if least is None else f", {rate_text(least)} per hour"
 
 
 def _count(n: int, what: str) -> str:

@@ -74,3 +74,20 @@ AlarmRateOption = Annotated[
         show_default=False,
     ),
 ]
+AlarmsPerHourOption = Annotated[
+    float | None,
+    typer.Option(
+        "--alarms-per-hour",
+        metavar="R",
+        help="False events accepted per hour of signal, in place of --alarm-rate; by blocks of windows.",
+        show_default=False,
+    ),
+]
+TailOption = Annotated[
+    Literal["conformal", "pareto"] | None,
+    typer.Option(
+        "--tail",
+        help="Where p-values end: at what the calibration can promise, or by a fitted tail, ten times lower.",
+        show_default=False,
+    ),
+]

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import console
-from .options import AlarmRateOption, DeviceOption, JsonOption, RunArgument, StrictOption, examples
+from .options import (
+    AlarmRateOption,
+    AlarmsPerHourOption,
+    DeviceOption,
+    JsonOption,
+    RunArgument,
+    StrictOption,
+    TailOption,
+    examples,
+)
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ EXAMPLES = examples(
     "seqflow score runs/toy/machine recordings/ --out scores --samples --figures 5",
     "seqflow score runs/toy/machine 'day1/*.wav' --alarm-rate 0.1 --json",
     "seqflow score runs/toy/machine recording.wav --terms --intervals 5",
+    "seqflow score runs/toy/machine day.wav --alarms-per-hour 2 --out scores",
 )
 
 
@@ -35,7 +45,7 @@ def score(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Folder for scores.csv and scores.parquet.", show_default=False
+            "--out", metavar="DIR", help="Folder for scores.csv, events.csv and the like.", show_default=False
         ),
     ] = None,
     samples: Annotated[
@@ -69,6 +79,8 @@ def score(
         typer.Option("--terms", help="Show each term beside the score that joins them.", show_default=False),
     ] = False,
     alarm_rate: AlarmRateOption = None,
+    alarms_per_hour: AlarmsPerHourOption = None,
+    tail: TailOption = None,
     strict: StrictOption = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -87,7 +99,7 @@ def score(
             progress.update(done, total)
             if json:
                 listed = {"intervals": [console.plain(one) for one in result.intervals]}
-                console.say_json(result.row() | (listed if intervals else {}))
+                console.say_json(result.record() | (listed if intervals else {}))
 
         scores = score_paths(
             model,
@@ -98,6 +110,8 @@ def score(
             intervals=intervals,
             strict=strict,
             alarm_rate=alarm_rate,
+            alarms_per_hour=alarms_per_hour,
+            tail=tail,
             on_result=show,
         )
     if not json:
@@ -129,6 +143,7 @@ def show_scores(scores: Sequence[FileScore]) -> None:
         for one in scores
     ]
     console.table(head, rows, right=["score", "p", "bits", "nats"])
+    show_events(scores)
     for one in scores:
         if one.detail:
             # Of several states the detail names each itself.
@@ -188,15 +203,38 @@ def _channels(event: RankedInterval) -> str:
     return ", ".join(f"{name} {100.0 * share:.0f}%" for name, share in shown)
 
 
+def show_events(scores: Sequence[FileScore]) -> None:
+    """A table of the events, where there are some."""
+    rows = [
+        [
+            one.name,
+            str(number),
+            interval(one, event.start, event.end),
+            interval(one, event.peak),
+            console.number(event.score, 2),
+            console.number(event.p_value, 3),
+        ]
+        for one in scores
+        for number, event in enumerate(one.event_list, 1)
+    ]
+    if rows:
+        console.table(["recording", "event", "from-to", "peak", "score", "least p"], rows, right=["score"])
+
+
 def worst(one: FileScore) -> str:
-    """The worst interval: samples without a rate, else seconds; days and hours where it lies hours in."""
+    """The worst interval."""
     if one.worst_start is None or one.worst_end is None:
         return "-"
+    return interval(one, one.worst_start, one.worst_end)
+
+
+def interval(one: FileScore, *moments: float) -> str:
+    """Moments: samples without a rate, else seconds; days and hours where they lie hours in."""
     if one.rate is None:
-        return f"{one.worst_start:.0f}-{one.worst_end:.0f}"
-    if one.worst_end < 3600.0:
-        return f"{one.worst_start:.3f}-{one.worst_end:.3f} s"
-    return f"{console.moment(one.worst_start, one.rate)}-{console.moment(one.worst_end, one.rate)}"
+        return "-".join(f"{moment:.0f}" for moment in moments)
+    if max(moments) < 3600.0:
+        return "-".join(f"{moment:.3f}" for moment in moments) + " s"
+    return "-".join(console.moment(moment, one.rate) for moment in moments)
 
 
 def count(scores: Sequence[FileScore]) -> str:
@@ -206,4 +244,12 @@ def count(scores: Sequence[FileScore]) -> str:
     text = f"{len(scores)} recording{'' if len(scores) == 1 else 's'}"
     if any(one.alarm is not None for one in scores):
         text += f", {alarms} alarm{'' if alarms == 1 else 's'}"
-    return text + (f", {without} without a score" if without else "")
+    text += f", {without} without a score" if without else ""
+    expected = [one.events_expected for one in scores if one.events_expected is not None]
+    if expected:
+        events = sum(one.events or 0 for one in scores)
+        text += (
+            f"; {events} event{'' if events == 1 else 's'}, where at most {sum(expected):.2g} would be "
+            "expected if all is normal"
+        )
+    return text

@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from . import console
-from .options import AlarmRateOption, DeviceOption, RunArgument, examples
+from .options import (
+    AlarmRateOption,
+    AlarmsPerHourOption,
+    DeviceOption,
+    RunArgument,
+    TailOption,
+    examples,
+)
 
 EXAMPLES = examples(
     "arecord -t raw -f S16_LE -r 16000 | seqflow stream runs/pump",
@@ -29,6 +36,8 @@ def stream(
         str, typer.Option("--format", help="u8, s16le, s24le, s32le, f32le, f64le, csv or jsonl.")
     ] = "s16le",
     alarm_rate: AlarmRateOption = None,
+    alarms_per_hour: AlarmsPerHourOption = None,
+    tail: TailOption = None,
     onset: Annotated[
         int | None,
         _option(
@@ -87,6 +96,7 @@ def stream(
 
     Reads raw samples, CSV or JSON lines. The first line says how much an earlier run has consumed.
     """
+    from seqflow.jobs.alarms import Alarms
     from seqflow.jobs.stream import ADVICE, compared, run_stream
     from seqflow.jobs.stream_options import stream_options
     from seqflow.jobs.stream_places import places
@@ -96,7 +106,7 @@ def stream(
     options = stream_options(
         model,
         format=format,
-        alarm_rate=alarm_rate,
+        alarms=Alarms(alarm_rate, alarms_per_hour, tail),
         onset=onset,
         drift_every=drift_every,
         samples=samples,

@@ -1,6 +1,7 @@
 """A folder of recordings to a folder of scores: in parallel, file by file, and again from where it stopped.
 
     OUT/scores.parquet, scores.csv   one row a recording, in the order of the names of the files
+    OUT/events.parquet, events.csv   one row an event, where alarms are per hour
     OUT/quarantine.jsonl             one line for each recording without a score, with the reason
     OUT/summary.json                 counts
     OUT/results/NAME.json            rows of one file, what they were made from, and with which model
@@ -29,13 +30,14 @@ from typing import Literal
 from ..errors import InputError, ResourceError, UsageError
 from ..files import make_folder
 from ..scoring import FileScore
+from .alarms import Alarms, TailChoice, score_config
 from .batch_inputs import Found, Shard, find_inputs
 from .batch_tables import Counts, MissingError, Rows, count_stale
 from .batch_work import start_work
 from .claims import Claims, LostError, Owner, describe
 from .model_head import read_head
 from .pool import Limits, Outcome, run_tasks
-from .score import score_config, term_names
+from .score import term_names
 from .stored import content_of, own_key, result_path, reusable, run_key
 
 EXPIRY = 120.0
@@ -121,6 +123,8 @@ def run_batch(
     samples: bool = False,
     strict: bool = False,
     alarm_rate: float | None = None,
+    alarms_per_hour: float | None = None,
+    tail: TailChoice | None = None,
     device: str = "auto",
     timeout: float | None = 3600.0,
     memory: float | None = None,
@@ -141,7 +145,7 @@ def run_batch(
         workers: processes, each with the model and one thread.
         samples: write per-sample scores too, see `TrackFile`.
         strict: refuse files with faults that could be read around.
-        alarm_rate: false alarms accepted, a fraction; None for the recipe's.
+        alarm_rate, alarms_per_hour, tail: as for `score_paths`.
         device: of every process, see `choose_device`.
         timeout: seconds for one file; None for no end.
         memory: MB that a process may have resident while it is at a file; None for no limit.
@@ -164,8 +168,9 @@ def run_batch(
     if not expiry >= 1.0:
         raise UsageError(f"batch: the expiry of claims must be at least 1 second, got {expiry:g}")
     head = read_head(model)
-    config = score_config(head, alarm_rate)
-    key = run_key(head.path, strict=strict, alarm_rate=config.alarm_rate)
+    alarms = Alarms(alarm_rate, alarms_per_hour, tail)
+    config = score_config(head, alarms)
+    key = run_key(head.path, strict=strict, score=config.model_dump(mode="json"))
     found = find_inputs(inputs, head.recipe.data, out)
     if not found.names and not found.faults:
         raise UsageError(f"{inputs}: holds no recordings; check the path")
@@ -178,7 +183,7 @@ def run_batch(
         key,
         samples,
         strict,
-        alarm_rate,
+        alarms,
         device,
         found.columns,
     )
@@ -201,7 +206,8 @@ def run_batch(
         try:
             with Claims(folder, expiry) as claims:
                 _refuse_others(folder, expiry)
-                batch = _Batch(found, out, key, tracks, claims, shard, on_event)
+                events = config.alarms_per_hour is not None
+                batch = _Batch(found, out, key, tracks, events, claims, shard, on_event)
                 summary = batch.run(run, term_names(head, config))
             if summary.tables:
                 claims.clear()
@@ -221,13 +227,14 @@ class _Batch:
         out: Path,
         key: str,
         tracks: Path | None,
+        events: bool,
         claims: Claims,
         shard: Shard | None,
         on_event: Callable[[FileDone | Waiting], None] | None,
     ) -> None:
         self._found, self._out, self._key, self._tracks = found, out, key, tracks
         self._claims, self._shard, self._on_event = claims, shard, on_event
-        self._rows = Rows(found.root, out, claims.folder / "failed", key, found.faults, found.columns)
+        self._rows = Rows(found.root, out, claims.folder / "failed", key, found.faults, found.columns, events)
         self._all = found.blocks()
         self._names = [name for name in found.all_names if shard is None or shard.holds(name)]
         own = set(self._names)

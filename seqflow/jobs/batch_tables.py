@@ -14,6 +14,7 @@ from ..data.discover import walk
 from ..errors import InputError
 from ..files import atomic, make_folder, write_text
 from ..scoring import FileScore, write_scores
+from ..scoring.results import remove_events, write_events
 from .score import output_path
 from .stored import own_key, result_path
 
@@ -39,7 +40,7 @@ class MissingError(Exception):
 class Rows:
     """The rows of inputs: faults known beforehand, failures of this batch, results.
 
-    `failed` is the folder of the failures, which are of this batch alone.
+    `failed` is the folder of the failures, which are of this batch alone. `events` asks for tables of them.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Rows:
         key: str,
         faults: Mapping[str, InputError],
         columns: Mapping[str, Mapping[str, str]],
+        events: bool = False,
     ) -> None:
+        self._events = events
         self._root, self._out, self._failed, self._key = root, out, failed, key
         self._faults, self._columns = faults, columns
 
@@ -58,7 +61,7 @@ class Rows:
         """Keep a failure, with the process that met it, for the others and the tables."""
         place = self._place(name)
         make_folder(place.parent)
-        record = {"token": token, "started": started, "rows": [score.row() for score in scores]}
+        record = {"token": token, "started": started, "rows": [score.record() for score in scores]}
         write_text(place, json.dumps(record) + "\n")
 
     def failure(self, name: str) -> dict[str, Any] | None:
@@ -99,6 +102,9 @@ class Rows:
         """Write tables, quarantine and summary, each whole or not at all."""
         tally = _Tally()
         write_scores(self._out, tally.through(score for name in names for score in self.of(name)), terms)
+        remove_events(self._out)
+        if self._events:
+            write_events(self._out, (score for name in names for score in self.of(name)))
         with atomic(self._out / "quarantine.jsonl") as file:
             for name in names:
                 for score in self.of(name):

@@ -13,9 +13,10 @@ from ..files import make_folder, write_text
 from ..model import Model
 from ..runtime import out_of_memory, set_threads
 from ..scoring import FileScore
+from .alarms import AS_THE_RECIPE_SAYS, Alarms, score_config
 from .inputs import Input
 from .pool import Work
-from .score import score_config, score_input
+from .score import score_input
 from .stored import content_of, own_key, result_path
 
 RETRIED = ("crashed", "timeout", "out_of_memory", "internal_error", "changed")
@@ -29,14 +30,14 @@ def start_work(
     key: str,
     samples: bool,
     strict: bool,
-    alarm_rate: float | None,
-    device: str,
+    alarms: Alarms = AS_THE_RECIPE_SAYS,
+    device: str = "cpu",
     columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Work:
     """The work of one process, with the model in memory: the name of an input to its rows."""
     set_threads(1)
     model = Model.load(file, device)
-    config = score_config(model, alarm_rate)
+    config = score_config(model, alarms)
     tracks = Path(out, "samples") if samples else None
 
     def work(name: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def start_work(
             raise
         except Exception as error:
             scores = [FileScore.failed(name, accident(path, error))]
-        rows = [score.row() for score in scores]
+        rows = [score.record() for score in scores]
         stored = bool(content) and not any(score.status in RETRIED for score in scores)
         if stored:
             make_folder(place.parent)

@@ -8,11 +8,12 @@ from pathlib import Path
 from ..errors import UsageError
 from ..files import make_folder, write_text
 from ..model import Model
+from .alarms import score_config
 from .corruption_figures import make_rows, used_rates
 from .corruption_material import gather_normal
 from .corruption_results import CorruptionBenchmark, markdown, to_csv, to_json
 from .corruption_scores import Tell, judge_corrupted
-from .score import score_config, term_names
+from .score import term_names
 
 
 def benchmark_corruptions(

@@ -14,8 +14,10 @@ from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import repeatable
 from ..scoring import Calibration, Extract, calibrate_extracts, extract
+from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
 from ..training.events import Calibrated, LeftOut, OnEvent, Warned
+from .alarms import Alarms, TailChoice
 from .inputs import Input, list_inputs, open_input, without_memory
 from .run_data import roles, run_data
 
@@ -30,6 +32,8 @@ def calibrate(
     paths: Sequence[str | Path | Recording],
     *,
     alarm_rate: float | None = None,
+    alarms_per_hour: float | None = None,
+    tail: TailChoice | None = None,
     add: bool = False,
     strict: bool = False,
     on_event: OnEvent | None = None,
@@ -45,6 +49,8 @@ def calibrate(
         paths: files, folders (all recordings below), patterns, or recordings; normal ones, that took no part
             in the training.
         alarm_rate: false alarms accepted, a fraction, from now on; None for the recipe's.
+        alarms_per_hour: false events accepted per hour from now on, in place of the rate; by blocks.
+        tail: "pareto" or "conformal", from now on, see `score_paths`; None for the recipe's.
         add: calibrate on the recordings that the training held back for it as well. They are found by the
             recipe, and must be what they were.
         strict: refuse files with faults that could be read around.
@@ -56,12 +62,7 @@ def calibrate(
     had; NothingUsableError where none of them can be used; ResourceError where memory runs out.
     """
     emit = on_event or _ignore
-    rate = model.recipe.score.alarm_rate if alarm_rate is None else alarm_rate
-    if not 0.0 < rate < 1.0:
-        raise UsageError(f"alarm rate: must lie between 0 and 1, got {rate:g}")
-    config = model.recipe.score
-    if alarm_rate is not None:
-        config = config.model_copy(update={"alarm_rate": rate})
+    config = Alarms(alarm_rate, alarms_per_hour, tail).config(model.recipe.score)
     parts = _training_data(model, add, emit)
     inputs = list(list_inputs(model, paths))
     taken = _Taken(model, config, strict, emit)
@@ -82,7 +83,9 @@ def calibrate(
         raise NothingUsableError(f"calibration: none of {len(inputs)} inputs can be used{first}")
     taken.warn()
     calibration = calibrate_extracts([*own, *used], config, window=model.window)
-    _check(calibration, rate)
+    _check(calibration, config)
+    for doubt in Comparisons(config, calibration, model.rate).too_small():
+        emit(Warned(doubt))
     emit(Calibrated(len(calibration), calibration.unit, calibration.attainable_rate))
     counts = {
         "recordings": len(own) + len(used),
@@ -193,10 +196,11 @@ class _Taken:
         self.emit(LeftOut(error.path, error.code, error.detail))
 
 
-def _check(calibration: Calibration, rate: float) -> None:
+def _check(calibration: Calibration, config: ScoreConfig) -> None:
     """Raise UsageError where the calibration cannot promise the rate, with the one it can."""
-    smallest = calibration.attainable_rate
-    if smallest <= rate * (1.0 + 1e-9):
+    smallest, rate = calibration.attainable_rate, config.alarm_rate
+    plain = config.alarms_per_hour is None and config.by is None and config.tail is None
+    if not plain or smallest <= rate * (1.0 + 1e-9):
         return
     count = f"{len(calibration)} {calibration.unit}{'s' * (len(calibration) != 1)}"
     raise UsageError(

@@ -11,9 +11,12 @@ from ..errors import UsageError
 from ..files import atomic, make_folder, new_folder, write_text
 from ..model import BEST, LAST, Model
 from ..recipe import dump
+from ..scoring.compare import Comparisons
+from ..scoring.tail import Fit
 from ..training.events import Event, LeftOut, OnEvent, Warned
 from ..training.folder import BOARD, LOG, RECIPE
 from ..training.log import Log
+from .alarms import TailChoice
 from .calibrate import ANEW, OnProgress, calibrate
 
 
@@ -26,8 +29,12 @@ class NewCalibration:
         units, unit: what it was calibrated on, recordings or blocks of windows, and how many.
         per_unit: windows in a block; 0 for recordings.
         recordings: how many were used; `of_the_training` of them by `add`.
-        alarm_rate: false alarms accepted by the new run, a fraction.
-        attainable_rate: smallest rate that can be promised.
+        alarm_rate: false alarms accepted by the new run, a fraction of the units.
+        alarms_per_hour: false events accepted per hour; None where the rate is that of the units.
+        attainable_rate: smallest rate per unit that can be promised.
+        attainable_per_hour: smallest number of events per hour that can be promised; None for recordings, and
+            without a clock.
+        tail: the fitted tail of p-values; None where none is asked for.
         left_out: what could not be used, and why.
         warnings: lines on what gives reason to doubt.
     """
@@ -39,7 +46,10 @@ class NewCalibration:
     recordings: int
     of_the_training: int
     alarm_rate: float
+    alarms_per_hour: float | None
     attainable_rate: float
+    attainable_per_hour: float | None
+    tail: Fit | None
     left_out: list[LeftOut]
     warnings: list[str]
 
@@ -55,6 +65,8 @@ def calibrate_run(
     out: Path,
     *,
     alarm_rate: float | None = None,
+    alarms_per_hour: float | None = None,
+    tail: TailChoice | None = None,
     add: bool = False,
     strict: bool = False,
     device: str = "auto",
@@ -87,6 +99,8 @@ def calibrate_run(
             model,
             paths,
             alarm_rate=alarm_rate,
+            alarms_per_hour=alarms_per_hour,
+            tail=tail,
             add=add,
             strict=strict,
             on_event=collect,
@@ -95,6 +109,8 @@ def calibrate_run(
         _write(new, run, folder)
     assert new.calibration is not None
     counts = new.info[ANEW]
+    promises = Comparisons(new.recipe.score, new.calibration, new.rate)
+    fitted = promises.of({}).tail
     return NewCalibration(
         path=out,
         units=len(new.calibration),
@@ -102,8 +118,11 @@ def calibrate_run(
         per_unit=new.calibration.per_unit,
         recordings=counts["recordings"],
         of_the_training=counts["of_the_training"],
-        alarm_rate=new.recipe.score.alarm_rate,
-        attainable_rate=new.calibration.attainable_rate,
+        alarm_rate=promises.rate,
+        alarms_per_hour=new.recipe.score.alarms_per_hour,
+        attainable_rate=promises.smallest,
+        attainable_per_hour=promises.smallest_per_hour,
+        tail=None if fitted is None else fitted.fit,
         left_out=left_out,
         warnings=warnings,
     )

@@ -20,11 +20,11 @@ from ..files import make_folder, write_text
 from ..model import Model
 from ..runtime import repeatable
 from ..scoring import FileScore, score_recording
+from .alarms import score_config
 from .inpaint import interval
 from .one_recording import Source, open_one
 from .room import check_disk
 from .sample import file_form
-from .score import score_config
 from .writers import column_names, write_array, write_sequence
 
 NORMAL, RESIDUAL, MAP, REPORT, FIGURE = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..files import sha256
 from ..model import Model, model_file
+from ..scoring.rates import event_hours
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class CalibrationInfo:
     Attributes:
         unit, n: what was held back, recordings or blocks of windows, and how many.
         attainable_rate: smallest rate of false alarms per unit that can be promised.
-        alarm_rate: the rate of the recipe.
+        attainable_per_hour: smallest number of false events per hour; None for recordings, without a clock.
+        alarm_rate, alarms_per_hour, tail, by: of the recipe's `score`.
         terms: names of the score's terms.
         window, hop: samples.
     """
@@ -25,7 +27,11 @@ class CalibrationInfo:
     unit: str
     n: int
     attainable_rate: float
+    attainable_per_hour: float | None
     alarm_rate: float
+    alarms_per_hour: float | None
+    tail: str | None
+    by: str | None
     terms: tuple[str, ...]
     window: int
     hop: int
@@ -88,11 +94,18 @@ def _calibration(model: Model) -> CalibrationInfo | None:
     found = model.calibration
     if found is None:
         return None
+    config, hourly = model.recipe.score, None
+    if found.unit == "block" and model.rate:
+        hourly = found.attainable_rate / event_hours(found, model.rate)
     return CalibrationInfo(
         unit=found.unit,
         n=len(found),
         attainable_rate=found.attainable_rate,
-        alarm_rate=model.recipe.score.alarm_rate,
+        attainable_per_hour=hourly,
+        alarm_rate=config.alarm_rate,
+        alarms_per_hour=config.alarms_per_hour,
+        tail=config.tail,
+        by=config.by,
         terms=found.terms,
         window=found.window,
         hop=found.hop,

@@ -14,11 +14,12 @@ from ..scoring import Calibration
 
 @dataclass(frozen=True)
 class ModelHead:
-    """A model's file, its recipe, and its calibration, None where it has none."""
+    """A model's file, its recipe, its calibration, None where it has none, and its rate, Hz."""
 
     path: Path
     recipe: Recipe
     calibration: Calibration | None
+    rate: float | None
 
 
 def read_head(run_or_file: Path) -> ModelHead:
@@ -26,8 +27,9 @@ def read_head(run_or_file: Path) -> ModelHead:
     path = model_file(run_or_file)
     tensors, meta = read_checkpoint(path, FORMAT)
     try:
-        return ModelHead(path, stored_recipe(meta["recipe"]), stored_calibration(tensors))
+        recipe, calibration = stored_recipe(meta["recipe"]), stored_calibration(tensors)
+        return ModelHead(path, recipe, calibration, meta["rate"])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except KeyError as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: is no model of this program ({error!r})") from None

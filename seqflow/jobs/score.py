@@ -20,8 +20,10 @@ from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import repeatable
 from ..scoring import FileScore, score_recording, write_scores
+from ..scoring.results import remove_events, write_events
 from ..scoring.sweep import track_names
 from ..scoring.tracks import TrackFile
+from .alarms import Alarms, TailChoice, score_config
 from .inputs import Input, list_inputs, open_input, without_memory
 from .interval_channels import with_channels
 from .interval_table import intervals_csv
@@ -49,6 +51,8 @@ def score_paths(
     strict: bool = False,
     device: str | None = None,
     alarm_rate: float | None = None,
+    alarms_per_hour: float | None = None,
+    tail: TailChoice | None = None,
     on_result: OnResult | None = None,
 ) -> list[FileScore]:
     """Score files, in the order of their names; one that cannot be scored gets a row with its reason code.
@@ -56,7 +60,8 @@ def score_paths(
     Args:
         model: a trained model, with the calibration that p-values and alarms need.
         inputs: files, folders (all recordings below), patterns, or recordings.
-        out: folder for `scores.csv` and `scores.parquet`; what else is asked for goes below it.
+        out: folder for `scores.csv` and `scores.parquet`, with alarms per hour also `events.csv` and
+            `events.parquet`; what else is asked for goes below it.
         samples: write the per-sample scores as `samples/NAME.npy`, see `TrackFile`; needs `out`.
         figures: draw the worst place of so many recordings, the most unusual first, as `figures/01-NAME.png`
             and so on, and all scores against the calibration as `figures/overview.png`; needs `out`.
@@ -65,13 +70,16 @@ def score_paths(
         strict: refuse files with faults that could be read around.
         device: where to compute; None for where the model is.
         alarm_rate: false alarms accepted, a fraction; None for the recipe's.
+        alarms_per_hour: false events accepted per hour, in place of the rate; None for the recipe's.
+        tail: "pareto" for p-values below what the calibration can promise, by a model; "conformal" for none;
+            None for the recipe's.
         on_result: told of every score.
 
     Memory grows neither with the length of recordings nor with `samples`. Raises UsageError where the
     calibration cannot promise the alarm rate, and ResourceError where an output cannot be written or memory
     runs out.
     """
-    config = score_config(model, alarm_rate)
+    config = score_config(model, Alarms(alarm_rate, alarms_per_hour, tail))
     if (samples or figures) and out is None:
         raise UsageError("score: samples and figures are files; give the folder for them (--out)")
     if intervals and model.calibration is None:
@@ -101,6 +109,9 @@ def score_paths(
                     on_result(score, done, len(wanted))
         if out is not None:
             write_scores(make_folder(out), scores, term_names(model, config))
+            remove_events(out)
+            if config.alarms_per_hour is not None:
+                write_events(out, scores)
             if intervals:
                 rows = ((one.name, one.path, one.intervals) for one in scores)
                 write_text(out / INTERVALS, intervals_csv(rows))
@@ -116,6 +127,8 @@ def score(
     rate: float | None = None,
     step: float | None = None,
     alarm_rate: float | None = None,
+    alarms_per_hour: float | None = None,
+    tail: TailChoice | None = None,
     condition: Mapping[str, str] | None = None,
 ) -> FileScore:
     """Score one recording, with its per-sample and per-window values in `arrays` and `windows`.
@@ -127,7 +140,7 @@ def score(
     Raises InputError for one that cannot be read or is of another kind than the model's, and UsageError for a
     file of several recordings, and for an alarm rate that the calibration cannot promise.
     """
-    config = score_config(model, alarm_rate)
+    config = score_config(model, Alarms(alarm_rate, alarms_per_hour, tail))
     if isinstance(recording, str | Path):
         name = Path(recording).name
         found = list(open_input(model, Input(name, Path(recording)), strict=False))
@@ -180,25 +193,6 @@ def score_input(
         except InputError as error:
             scores.append(FileScore.failed(recording.name, error))
     return scores
-
-
-def score_config(model: Model | ModelHead, alarm_rate: float | None = None) -> ScoreConfig:
-    """The recipe's `score` part with another alarm rate.
-
-    Raises UsageError where the model has no calibration, or one that cannot promise the rate.
-    """
-    config = model.recipe.score
-    if alarm_rate is not None:
-        config = config.model_copy(update={"alarm_rate": alarm_rate})
-    if model.calibration is None:
-        if alarm_rate is not None:
-            raise UsageError(
-                "score: the model has no calibration, so it gives no alarms; leave the alarm rate out, or "
-                "train a model with data.split.calibration above 0"
-            )
-        return config
-    model.calibration.check_rate(config.alarm_rate)
-    return config
 
 
 def exit_code(scores: Sequence[FileScore]) -> int:

@@ -27,7 +27,7 @@ from ..recipe.data import SeriesData
 from ..runtime import repeatable, threads
 from ..scoring import LiveScorer
 from ..training.signals import Interrupts
-from .score import score_config
+from .alarms import AS_THE_RECIPE_SAYS, Alarms, score_config
 from .stream_sink import LineFile, Sink, text_of
 from .stream_source import Source
 
@@ -41,7 +41,7 @@ class StreamOptions:
 
     Attributes:
         format: of the bytes: one of `pcm.FORMATS`, "csv" or "jsonl".
-        alarm_rate: false alarms accepted per unit; None: as the recipe says.
+        alarms: false alarms accepted, per unit or per hour, and the tail of p-values.
         settings: of the monitor.
         state: file of the state; None: none is kept.
         state_every: seconds from save to save.
@@ -52,7 +52,7 @@ class StreamOptions:
     """
 
     format: str = "s16le"
-    alarm_rate: float | None = None
+    alarms: Alarms = AS_THE_RECIPE_SAYS
     settings: MonitorSettings = field(default_factory=MonitorSettings)
     state: Path | None = None
     state_every: float = 10.0
@@ -80,15 +80,21 @@ def duration(text: str, rate: float | None, what: str, *, samples: bool = True) 
 
 
 def live_scorer(
-    model: Model, *, alarm_rate: float | None = None, samples: bool = False, format: str = "jsonl"
+    model: Model,
+    *,
+    alarms: Alarms = AS_THE_RECIPE_SAYS,
+    onset: int | None = None,
+    samples: bool = False,
+    format: str = "jsonl",
 ) -> LiveScorer:
     """A scorer of one stream of the model's kind, whose values come in this format.
 
-    Raises UsageError for an alarm rate where the calibration cannot judge windows, or not promise it.
+    `onset` windows in a row make an event, where alarms are per hour; None: those of a unit. Raises
+    UsageError for an alarm rate where the calibration cannot judge windows, or not promise it.
     """
-    config = score_config(model, alarm_rate)
+    config = score_config(model, alarms, onset)
     calibration = model.calibration
-    if alarm_rate is not None and calibration is not None and calibration.unit != "block":
+    if alarms.rate is not None and calibration is not None and calibration.unit != "block":
         raise UsageError(
             f"alarm rate: {compared(model)}, so there are no alarms in a stream; {ADVICE}, or leave it out"
         )
@@ -107,6 +113,7 @@ def live_scorer(
         kind="audio" if audio else "series",
         channel_names=model.channel_names,
         samples=samples,
+        onset=onset,
     )
 
 
@@ -153,7 +160,8 @@ class _Job:
         self._options, self._sink = options, sink
         scorer = live_scorer(
             model,
-            alarm_rate=options.alarm_rate,
+            alarms=options.alarms,
+            onset=options.settings.onset,
             samples=options.settings.samples,
             format=options.format,
         )
@@ -198,8 +206,11 @@ class _Job:
             "window": scorer.window,
             "hop": scorer.hop,
             "alarm_rate": scorer.alarm_rate if scorer.per_unit else None,
+            "alarms_per_hour": scorer.alarms_per_hour if scorer.per_unit else None,
             "windows_to_onset": monitor.onset if scorer.per_unit else None,
         }
+        if scorer.note:
+            start["note"] = scorer.note
         self._hand([start, *pending], pending)
         self._save()
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import CheckpointError, UsageError
 from ..scoring.drift import DriftMonitor
+from ..scoring.events import Events, Noted, windows_in_a_row
 from ..scoring.live import LiveSamples, LiveScorer, LiveScores, LiveWindow
-from .events import Events, windows_in_a_row
 from .order import Gap, Order, Piece
 from .row import Bad, Decoder, Row
 
@@ -31,8 +31,9 @@ class MonitorSettings:
     Attributes:
         samples: give a line with the values of samples as they become final.
         terms: give the value of each term with every window.
-        onset: windows in a row that must alarm before it is an event; None: so many that chance makes one a
-            day at most (one in 10,000 windows without a clock), see `windows_in_a_row`.
+        onset: windows in a row that must alarm before it is an event; None: with alarms per hour those of a
+            unit, else so many that chance makes one a day at most (one in 10,000 windows without a clock),
+            see `windows_in_a_row`.
         drift_every: least expected time between false drift alarms: seconds, or windows without a clock; 0:
             drift is not watched.
         wait: samples that late rows are waited for.
@@ -104,6 +105,8 @@ class Monitor:
         if self.settings.onset is not None:
             return self.settings.onset
         scorer = self.scorer
+        if scorer.alarms_per_hour is not None:
+            return scorer.per_unit
         a_day = DAY * scorer.rate / scorer.hop if scorer.rate else _A_DAY
         return windows_in_a_row(scorer.alarm_rate, a_day, self.stride)
 
@@ -240,6 +243,7 @@ class Monitor:
             "nll": window.nll,
             "score": window.score,
             "p_value": window.p_value,
+            "p_source": window.p_source,
             "alarm": window.alarm,
             "height": window.height,
             "peak": None if window.peak is None else self._moment(window.peak),
@@ -271,11 +275,12 @@ class Monitor:
         at = self._moment(window.end)
         return [self._line("drift", drift=self.counts["drifts"], end=at, evidence=evidence)]
 
-    def _event(self, event: Line) -> Line:
-        known = {name: value for name, value in event.items() if name != "kind"}
+    def _event(self, noted: Noted) -> Line:
+        known = asdict(noted.event)
         for name in ("start", "peak", "end"):
-            known[name] = self._moment(event[name])
-        return self._line(event["kind"], sample=event["start"], **known)
+            known[name] = self._moment(known[name])
+        windows = known.pop("count")
+        return self._line(noted.kind, sample=noted.event.start, event=noted.number, **known, windows=windows)
 
     def _line(self, kind: str, **known: Any) -> Line:
         self.counts["seq"] += 1

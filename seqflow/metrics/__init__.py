@@ -13,7 +13,7 @@ anomaly detection", 2022). The recall of events is meaningful at a stated rate o
 alarms at random would find: see `Detection`.
 """
 
-from .alarms import Detection, count_alarms, detect, detect_at_rate
+from .alarms import Detection, count_alarms, detect, detect_at_rate, match_alarms
 from .areas import pr_area, roc_area
 from .bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from .buffer import estimate_window
@@ -31,6 +31,7 @@ __all__ = [
     "detect",
     "detect_at_rate",
     "estimate_window",
+    "match_alarms",
     "paired_bootstrap",
     "pr_area",
     "range_areas",

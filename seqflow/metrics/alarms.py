@@ -27,7 +27,8 @@ class Detection:
     """What a threshold finds among E events of one recording.
 
     Attributes:
-        threshold: points with this score or more are in alarm; infinite where no score may be.
+        threshold: points with this score or more are in alarm; infinite where no score may be, NaN where
+            the alarms were given.
         delays: (E) seconds from the start of the event to its first point in alarm, negative by up to the
             slack where that is before it; NaN where the event is missed.
         widths: (E) seconds of each event, its slack included.
@@ -109,6 +110,24 @@ def detect_at_rate(
     return judge.at(float(levels[low]) if low < len(levels) else math.inf)
 
 
+def match_alarms(alarms: ArrayLike, labels: ArrayLike, *, rate: float, slack: float = 0.0) -> Detection:
+    """Events found by alarms that are given, (N, 2) points each: its first and the one after its last.
+
+    Each alarm counts once, however long it lasts, and is false where it lies outside all events and their
+    slack as a whole. The threshold is NaN. Raises ValueError as `detect` does, and for other alarms.
+    """
+    given = np.asarray(alarms, dtype=np.int64).reshape(-1, 2)
+    judge = _Judge(np.zeros(len(np.asarray(labels))), labels, rate, 0.0, slack)
+    length = len(judge.scores)
+    if len(given) and not ((given[:, 0] < given[:, 1]).all() and given.min() >= 0 and given.max() <= length):
+        raise ValueError(f"alarms: must be ranges of points below {length}, none of them empty")
+    touches = (given[:, :1] < judge.zones[:, 1]) & (given[:, 1:] > judge.zones[:, 0])
+    first = np.where(touches, np.maximum(given[:, :1], judge.zones[:, 0]), length).min(axis=0, initial=length)
+    delays = np.where(touches.any(axis=0), (first - judge.events[:, 0]) / rate, np.nan)
+    false = int((~touches.any(axis=1)).sum())
+    return Detection(math.nan, delays, judge.widths, false, judge.hours)
+
+
 def count_alarms(points: Ints, hold: int, limit: int | None = None) -> int:
     """Least number of stretches of `hold` samples that cover all of `points`, rising indices (N).
 
@@ -145,6 +164,7 @@ class _Judge:
         if not len(self.normal):
             raise ValueError("labels: no point outside events and their slack; false alarms have no rate")
         self.hours = len(self.normal) / rate / 3600.0
+        self.widths = (self.zones[:, 1] - self.zones[:, 0]) / rate
 
     def false_alarms(self, threshold: float, limit: int | None = None) -> int:
         return count_alarms(self.normal[self.scores[self.normal] >= threshold], self.hold, limit)
@@ -154,5 +174,4 @@ class _Judge:
         place = np.searchsorted(alarm, self.zones[:, 0])
         first = np.append(alarm, len(self.scores))[place]
         delays = np.where(first < self.zones[:, 1], (first - self.events[:, 0]) / self.sample_rate, np.nan)
-        widths = (self.zones[:, 1] - self.zones[:, 0]) / self.sample_rate
-        return Detection(threshold, delays, widths, self.false_alarms(threshold), self.hours)
+        return Detection(threshold, delays, self.widths, self.false_alarms(threshold), self.hours)

@@ -44,6 +44,8 @@ def between_parts(
             ("score", "hop"),
             f"is longer than the window of {data.window}: samples in between would be lost",
         )
+    if data is not None and score is not None and score.by is not None and score.by not in data.conditions:
+        yield ("score", "by"), _unknown_condition(data, score.by)
     if model is None:
         return
     if data is not None:
@@ -64,10 +66,14 @@ def between_parts(
 def _conditions(data: CommonData, model: ModelConfig) -> Iterator[Problem]:
     for index, name in enumerate(model.condition):
         if name not in data.conditions:
-            near = nearest(name, data.conditions)
-            known = f"there are {', '.join(data.conditions)}" if data.conditions else "it names none"
-            hint = f"nearest '{near}'" if near else known
-            yield ("model", "condition", index), f"is not in data.conditions; {hint}"
+            yield ("model", "condition", index), _unknown_condition(data, name)
+
+
+def _unknown_condition(data: CommonData, name: str) -> str:
+    near = nearest(name, data.conditions)
+    known = f"there are {', '.join(data.conditions)}" if data.conditions else "it names none"
+    hint = f"nearest '{near}'" if near else known
+    return f"is not in data.conditions; {hint}"
 
 
 def _multiple(length: int, factor: int) -> str:

@@ -83,6 +83,23 @@ class ScoreConfig(Config):
     alarm_rate: float = Field(
         0.05, gt=0.0, lt=1.0, description="False alarms accepted, as a fraction of normal recordings."
     )
+    alarms_per_hour: float | None = Field(
+        None,
+        gt=0.0,
+        description="False alarms accepted per hour of signal; goes before alarm_rate. Blocks of windows are "
+        "compared then, and events found. null: by alarm_rate.",
+    )
+    tail: Literal["pareto"] | None = Field(
+        None,
+        description="pareto: p-values below those that the calibration can promise, from a Pareto tail "
+        "fitted to it: by a model, not promised. null: none.",
+    )
+    by: str | None = Field(
+        None,
+        min_length=1,
+        description="A condition of data.conditions, such as machine: a recording is compared only with "
+        "normal ones of the same value. null: with all.",
+    )
     smoothing: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)] = Field(
         (1, 16, 128), description="Lengths over which local scores are averaged, samples."
     )

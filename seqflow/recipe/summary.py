@@ -90,7 +90,11 @@ def _training(recipe: Recipe) -> str:
 def _scores(recipe: Recipe) -> str:
     score = recipe.score
     hop = score.hop or max(1, recipe.data.window // 2)
-    return f"{', '.join(score.terms)}; a window every {hop}; false alarms {score.alarm_rate:g}"
+    hourly = score.alarms_per_hour
+    rate = f"{score.alarm_rate:g}" if hourly is None else f"{hourly:g} an hour"
+    tail = "" if score.tail is None else f"; {score.tail} tail"
+    by = "" if score.by is None else f"; compared by {score.by}"
+    return f"{', '.join(score.terms)}; a window every {hop}; false alarms {rate}{tail}{by}"
 
 
 def _samples(recipe: Recipe) -> str:

@@ -38,11 +38,12 @@ def judge_apart(flow: Flow, recording: Recording, config: ScoreConfig, calibrati
 
     Raises what `score_recording` raises.
     """
-    scorer = Scorer(config, calibration, None)
-    if scorer.calibration is None:
+    scorer = Scorer(config, calibration, None, flow.rate)
+    compared = scorer.compared(recording.conditions)
+    if compared is None:
         raise UsageError("score: the model has no calibration")
-    chosen = scorer.calibration
-    joined = Judge(chosen)
+    chosen = compared.calibration
+    joined = Judge(chosen, compared.tail)
     alone = [Judge(chosen.select([name])) for name in chosen.terms]
     stream = Stream(
         flow,

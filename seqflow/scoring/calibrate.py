@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import numpy as np
-
 from ..data.recording import Recording
 from ..errors import UsageError
 from ..flow import Flow
@@ -37,7 +35,8 @@ def calibrate(
         window: length of the windows the model was trained on, samples.
         unit: what is taken for exchangeable. "recording": whole recordings. "block": blocks of consecutive
             windows that share no sample; differences between recordings then count as anomalies. "auto":
-            recordings where there are enough of them for the alarm rate, blocks elsewhere.
+            recordings where there are enough of them for the alarm rate, blocks elsewhere, and where alarms
+            are per hour.
         block: samples read at a time; no influence on the result.
 
     Recordings in a state without a score (silent, constant, too short) are left out. Memory grows with the
@@ -58,8 +57,12 @@ def calibrate_extracts(
         left_out = [f"{one.name} ({one.status})" for one in extracts[:5]]
         names = f"; left out: {', '.join(left_out)}" if left_out else ""
         raise UsageError(f"calibration: no recording can be scored{names}; give held-out normal recordings")
-    units = part([one.starts for one in found], window, hop, config.alarm_rate, unit)
-    codes = [found[index].codes for index, _, _ in units.places]
+    rate, chosen = config.alarm_rate, unit
+    if config.alarms_per_hour is not None and unit == "auto":
+        chosen = "block"
+    own = None if config.by is None else [one.conditions.get(config.by, "") for one in found]
+    tail = config.tail is not None
+    units = part([one.starts for one in found], window, hop, rate, chosen, own, tail)
     return fit_calibration(
         [found[index].part(begin, end).features for index, begin, end in units.places],
         terms=config.terms,
@@ -68,5 +71,5 @@ def calibrate_extracts(
         smoothing=config.smoothing,
         unit=units.kind,
         per_unit=units.per_unit,
-        conditions=np.array(codes) if any(codes) else None,
+        declared=[found[index].conditions for index, _, _ in units.places],
     )

@@ -5,14 +5,14 @@ Shapes: n calibration units, K terms; features (windows, D).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..classes import Codes
 from ..errors import CheckpointError, UsageError
 from .fuse import Fused, attainable_rate, check_rate, fuse
 from .place import heights
@@ -78,8 +78,7 @@ class Calibration:
         statistics: of each term, by its name.
         heights: (2, K) usual and high values of single windows, see `place.heights`.
         units: (n, K) values of the calibration units, one row each.
-        conditions: (n, N) what is declared about each unit, codes by the N `classes` of the model, -1 for
-            unknown; None for a model without. The score does not look at them.
+        declared: what is declared about each unit: (n) values by the name of the condition, "" for none.
     """
 
     terms: tuple[str, ...]
@@ -91,7 +90,7 @@ class Calibration:
     statistics: Mapping[str, Statistics]
     heights: Array
     units: Array
-    conditions: Codes | None = None
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.units)
@@ -108,6 +107,14 @@ class Calibration:
     def make_terms(self) -> list[Term]:
         """The terms, ready to measure."""
         return make_terms(self.terms, self.smoothing)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Calibration:
+        """The calibration with these units alone (n,)."""
+        declared = {
+            name: tuple(value for value, own in zip(values, chosen, strict=True) if own)
+            for name, values in self.declared.items()
+        }
+        return replace(self, units=self.units[chosen], declared=declared)
 
     def select(self, names: Sequence[str]) -> Calibration:
         """The calibration of these terms only. Raises UsageError for one that was not calibrated."""
@@ -139,8 +146,9 @@ class Calibration:
             "heights": np.ascontiguousarray(self.heights),
             "units": np.ascontiguousarray(self.units),
         }
-        if self.conditions is not None:
-            arrays["conditions"] = np.ascontiguousarray(self.conditions)
+        if self.declared:
+            # Text in ASCII, as numbers.
+            arrays["declared"] = np.frombuffer(json.dumps(dict(self.declared)).encode(), dtype=np.int8).copy()
         for term, statistics in self.statistics.items():
             for key, value in statistics.items():
                 arrays[f"statistics.{term}.{key}"] = np.ascontiguousarray(value)
@@ -164,19 +172,18 @@ class Calibration:
             }
             units = np.asarray(arrays["units"], dtype=np.float64)
             found = np.asarray(arrays["heights"], dtype=np.float64)
-            codes = arrays.get("conditions")
-            conditions = None if codes is None else np.asarray(codes, dtype=np.int64)
+            declared = _declared(arrays.get("declared"))
             kind = dict(enumerate(get_args(Unit)))[unit]
-        except (KeyError, ValueError, TypeError, UsageError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError, UsageError) as error:
             raise CheckpointError(f"calibration: damaged or of another program ({error!r})") from error
         numbers = [units, found, *(value for own in statistics.values() for value in own.values())]
         fits = units.ndim == 2 and len(units) > 0 and units.shape[1] == len(names) > 0
         fits = fits and found.shape == (2, len(names))
-        fits = fits and (conditions is None or (conditions.ndim == 2 and len(conditions) == len(units)))
+        fits = fits and all(len(values) == len(units) for values in declared.values())
         fits = fits and 1 <= hop <= window and (per_unit > 0) == (kind == "block")
         if not fits or not all(np.isfinite(value).all() for value in numbers):
             raise CheckpointError("calibration: its arrays do not fit each other; calibrate again")
-        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units, conditions)
+        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units, declared)
 
 
 def fit_calibration(
@@ -188,14 +195,13 @@ def fit_calibration(
     smoothing: Sequence[int],
     unit: Unit = "recording",
     per_unit: int = 0,
-    conditions: Codes | None = None,
+    declared: Sequence[Mapping[str, str]] = (),
 ) -> Calibration:
     """Calibration from the raw features of n >= 1 units.
 
     A unit judged by statistics it took part in looks more normal than a new one. So the units are parted into
     at most 10 folds, and the values of a fold come from statistics of the others; new recordings are judged
-    by the statistics of all. `conditions` (n, N) are codes of what is declared about the units. Raises
-    ValueError without a unit.
+    by the statistics of all. `declared` are the conditions of the n units. Raises ValueError without a unit.
     """
     if not features:
         raise ValueError("a calibration needs at least one unit")
@@ -224,8 +230,21 @@ def fit_calibration(
         statistics=statistics,
         heights=heights(np.concatenate(windows)),
         units=units,
-        conditions=conditions,
+        declared={
+            name: tuple(one.get(name, "") for one in declared)
+            for name in sorted({name for one in declared for name in one})
+        },
     )
+
+
+def _declared(stored: NDArray[Any] | None) -> dict[str, tuple[str, ...]]:
+    if stored is None:
+        return {}
+    found = json.loads(np.asarray(stored, dtype=np.int8).tobytes())
+    lists = list(found.values()) if isinstance(found, dict) else [None]
+    if not all(isinstance(one, list) and all(isinstance(value, str) for value in one) for one in lists):
+        raise ValueError("what is declared must be text")
+    return {str(name): tuple(values) for name, values in found.items()}
 
 
 def _fit(terms: Sequence[Term], features: Sequence[Features]) -> dict[str, dict[str, Array]]:

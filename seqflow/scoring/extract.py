@@ -5,6 +5,7 @@ Shapes: n windows; features (n, D).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +28,7 @@ class Extract:
         status, detail: its state, see `states`.
         starts: (n,) first samples of its windows; none for a recording without a score.
         features: raw features (n, D) by the term's name; none for a recording without a score.
-        codes: what is declared about it, by the classes of the model.
+        conditions: what is declared about it.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Extract:
     detail: str
     starts: Array = field(default_factory=lambda: np.empty(0))
     features: Features = field(default_factory=dict)
-    codes: tuple[int, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scored(self) -> bool:
@@ -47,7 +48,7 @@ class Extract:
         """The windows begin .. end - 1 as an extract of their own."""
         features = {name: values[begin:end] for name, values in self.features.items()}
         return Extract(
-            self.name, self.path, self.status, self.detail, self.starts[begin:end], features, self.codes
+            self.name, self.path, self.status, self.detail, self.starts[begin:end], features, self.conditions
         )
 
 
@@ -85,5 +86,5 @@ def extract(
         verdict.detail,
         np.array(starts, dtype=np.float64),
         {name: np.concatenate(found) for name, found in parts.items()},
-        tuple(flow.classes.codes(recording.conditions)),
+        dict(recording.conditions),
     )

@@ -25,19 +25,22 @@ def rate_text(rate: float) -> str:
     return f"{math.ceil(rate / unit - 1e-6) * unit:.3g}"
 
 
-def check_rate(rate: float, n: int, unit: str = "recording") -> None:
-    """Raise UsageError where n calibration units cannot promise a rate of false alarms this small."""
+def check_rate(rate: float, n: int, unit: str = "recording", *, of: str = "", reach: int = 1) -> None:
+    """Raise UsageError where n calibration units cannot promise a rate of false alarms this small.
+
+    `of` says which units they are, and a tail reaches to a rate `reach` times smaller.
+    """
     if not 0.0 < rate < 1.0:
         raise UsageError(f"alarm rate: must lie between 0 and 1, got {rate:g}")
-    smallest = attainable_rate(n)
+    smallest = attainable_rate(n) / reach
     # A hair of tolerance: 0.05 with 19 units is meant to work.
     if rate < smallest * (1.0 - 1e-9):
-        needed = math.ceil(1.0 / rate - 1e-9) - 1
-        units = f"{unit}{'s' * (n != 1)}"
+        needed = math.ceil(1.0 / (rate * reach) - 1e-9) - 1
+        units = f"{unit}{'s' * (n != 1)}{of}"
         raise UsageError(
             f"alarm rate: {rate:g} is below the smallest attainable rate {rate_text(smallest)} with "
             f"{n} calibration {units}; ask for at least that (--alarm-rate), or take a "
-            f"model calibrated with {needed} {unit}s or more"
+            f"model calibrated with {needed} {unit}s{of} or more"
         )
 
 

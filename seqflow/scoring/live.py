@@ -50,6 +50,7 @@ class LiveWindow:
         height, peak: the highest `place` of its steps, and the sample it lies at; None without a calibration.
         unit, unit_start: (K,) values of the terms over that unit, and its first sample; None where there is
             no p-value.
+        p_source: "conformal", or "pareto" where the p-value comes from a fitted tail.
     """
 
     start: int
@@ -64,6 +65,7 @@ class LiveWindow:
     peak: int | None = None
     unit: Array | None = None
     unit_start: int | None = None
+    p_source: str | None = None
 
 
 class LiveSamples(NamedTuple):
@@ -103,6 +105,7 @@ class LiveScorer:
         channel_names: (C) for messages.
         conditions: what is declared about the stream.
         samples: give per-sample values of every term; without, of none.
+        onset: windows in a row that must alarm before it is an event, for alarms per hour; None: a unit.
 
     Raises UsageError as `score_recording` does.
     """
@@ -120,8 +123,10 @@ class LiveScorer:
         channel_names: tuple[str, ...] = (),
         conditions: Mapping[str, str] = _NONE,
         samples: bool = False,
+        onset: int | None = None,
     ) -> None:
-        self._scorer = Scorer(config, calibration, window)
+        self._scorer = Scorer(config, calibration, window, flow.rate, onset)
+        self._compared = self._scorer.compared(conditions)
         check_window(flow, self._scorer.window, self._scorer.hop)
         self.rate, self.channels = rate, flow.channels
         self._kind, self._names, self._silence = kind, channel_names, config.silence_db
@@ -161,6 +166,16 @@ class LiveScorer:
         return self._scorer.rate
 
     @property
+    def alarms_per_hour(self) -> float | None:
+        """False events accepted per hour; None where the rate is one per unit."""
+        return self._scorer.per_hour
+
+    @property
+    def note(self) -> str:
+        """A line where the stream is not compared as asked for; "" elsewhere."""
+        return "" if self._compared is None else self._compared.note
+
+    @property
     def per_unit(self) -> int:
         """Windows that are judged together; 0 where the calibration is not of windows, and none are."""
         calibration = self._scorer.calibration
@@ -168,8 +183,8 @@ class LiveScorer:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What p-values come from, with the terms that are scored."""
-        return self._scorer.calibration
+        """What p-values come from, with the terms that are scored, and the units of the stream's class."""
+        return None if self._compared is None else self._compared.calibration
 
     @property
     def position(self) -> int:
@@ -249,14 +264,16 @@ class LiveScorer:
             top = int(steps[Place.name].argmax())
             height, peak = float(steps[Place.name][top]), window.start + top
         score = p_value = alarm = unit = None
+        modelled = False
         if not verdict.scored:
             self._clear()
         elif self.per_unit:
             self._rows.append(measured.rows[0])
             self._starts.append(window.start)
             if len(self._rows) == self.per_unit:
-                unit, score, p_value = self._judge()
-                alarm = promised(p_value, self.alarm_rate)
+                unit, score, p_value, modelled = self._judge()
+                if self._compared is not None and self._compared.alarms:
+                    alarm = promised(p_value, self.alarm_rate)
         return LiveWindow(
             window.start,
             window.start + self.window,
@@ -270,16 +287,19 @@ class LiveScorer:
             peak,
             unit,
             None if unit is None else self._starts[0],
+            None if p_value is None else "pareto" if modelled else "conformal",
         )
 
     def _clear(self) -> None:
         self._rows.clear()
         self._starts.clear()
 
-    def _judge(self) -> tuple[Array, float, float]:
-        assert self._scorer.calibration is not None
+    def _judge(self) -> tuple[Array, float, float, bool]:
+        assert self._compared is not None
         pool = Pool(self._scorer.terms)
         pool.add(np.array(self._rows))
         values = pool.values()
-        fused = self._scorer.calibration.judge(values)
-        return values, fused.score, fused.p_value
+        fused = self._compared.calibration.judge(values)
+        tail = self._compared.tail
+        p_value, modelled = (fused.p_value, False) if tail is None else tail.p(values, fused.p_value)
+        return values, fused.score, p_value, modelled

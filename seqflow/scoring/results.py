@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from .term import Array
 Row = dict[str, Any]
 
 _KINDS = {
-    **dict.fromkeys(("name", "path", "status", "detail", "unit"), pa.string()),
-    "samples": pa.int64(),
+    **dict.fromkeys(("name", "path", "status", "detail", "p_source", "unit"), pa.string()),
+    **dict.fromkeys(("samples", "events", "event", "blocks"), pa.int64()),
     "alarm": pa.bool_(),
 }
 COLUMNS = (
     *("name", "path", "status", "detail", "samples", "rate", "duration", "nll", "bits"),
-    *("score", "p_value", "alarm", "unit", "worst_start", "worst_end"),
+    *("score", "p_value", "p_source", "alarm", "unit", "worst_start", "worst_end"),
+    *("events", "events_expected"),
 )
 """Columns of every table of scores; `term_NAME` and `p_value_NAME` follow, one for each term."""
 
@@ -37,6 +38,26 @@ _TERM, _P_VALUE = "term_", "p_value_"
 # A spreadsheet takes a cell that begins like this for a formula, or takes the apostrophe away.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _ROWS = 4096
+
+
+@dataclass(frozen=True)
+class FileEvent:
+    """Blocks in a row that are unusual.
+
+    Attributes:
+        start, end, peak: seconds; the end is exclusive, the peak the place to look at first.
+        known: seconds; the end of its first block: earlier nobody could know.
+        score, p_value: the highest score and the lowest p-value of its blocks.
+        blocks: how many keep it going.
+    """
+
+    start: float
+    end: float
+    peak: float
+    known: float
+    score: float
+    p_value: float
+    blocks: int
 
 
 @dataclass(frozen=True)
@@ -52,13 +73,17 @@ class FileScore:
         nll: negative log-density in nats per sample, mean over the samples scored, each counted once.
         bits: (nll - ln step)/ln 2, bits per sample at the recording's quantisation step; None without one.
         score: fused score of the terms, larger is more unusual; of the worst block where `unit` is "block".
-        p_value: conformal p-value of the recording; Simes' combination of those of its blocks.
-        alarm: whether the p-value is at most the alarm rate.
+        p_value: of the recording; Simes' combination of those of its blocks.
+        p_source: "conformal", or "pareto" where a fitted tail, a model, had a say.
+        alarm: whether the p-value is at most the alarm rate; with alarms per hour, whether there is an event;
+            None where its class has too few calibration units.
         unit: what the calibration compares: "recording" or "block".
         worst_start, worst_end: the worst interval, end exclusive: seconds, or samples without a rate.
         terms: value of each term, of the recording or the worst block.
         term_p_values: conformal p-value of the recording by each term alone, combined as `p_value`.
         intervals: the worst ones, the highest first; none unless asked for.
+        events: how many there are, with alarms per hour; `event_list` holds them. None without.
+        events_expected: how many false ones there are on average, at most, where all is normal.
         arrays: per-sample values (T,) by term, and `place`, NaN where not scored; None unless asked for.
         windows: "start" (first samples) and per-window values by term; None unless asked for.
     """
@@ -74,10 +99,14 @@ class FileScore:
     bits: float | None = None
     score: float | None = None
     p_value: float | None = None
+    p_source: str | None = None
     alarm: bool | None = None
     unit: str | None = None
     worst_start: float | None = None
     worst_end: float | None = None
+    events: int | None = None
+    events_expected: float | None = None
+    event_list: tuple[FileEvent, ...] = ()
     terms: Mapping[str, float] = field(default_factory=dict)
     term_p_values: Mapping[str, float] = field(default_factory=dict)
     intervals: tuple[RankedInterval, ...] = ()
@@ -95,14 +124,20 @@ class FileScore:
         return cls(name=name, path=error.path, status=error.code, detail=error.detail)
 
     def row(self) -> Row:
-        """Flat row for a table: COLUMNS, then `term_NAME`, then `p_value_NAME`. Without arrays."""
+        """Flat row for a table: COLUMNS, then `term_NAME`, then `p_value_NAME`. Without arrays and events."""
         plain = {column: getattr(self, column) for column in COLUMNS}
         values = {f"{_TERM}{name}": value for name, value in self.terms.items()}
         return plain | values | {f"{_P_VALUE}{name}": p for name, p in self.term_p_values.items()}
 
+    def record(self) -> Row:
+        """The row, and in `event_list` the events, plain values: for JSON."""
+        return self.row() | (
+            {} if self.events is None else {"event_list": [asdict(one) for one in self.event_list]}
+        )
+
     @classmethod
     def from_row(cls, row: Row) -> FileScore:
-        """The inverse of `row`. Raises KeyError for a row of another kind."""
+        """The inverse of `row` and `record`. Raises KeyError or TypeError for a row of another kind."""
         terms, p_values = (
             {
                 name.removeprefix(prefix): value
@@ -111,7 +146,12 @@ class FileScore:
             }
             for prefix in (_TERM, _P_VALUE)
         )
-        return cls(**{name: row[name] for name in COLUMNS}, terms=terms, term_p_values=p_values)
+        return cls(
+            **{name: row[name] for name in COLUMNS},
+            terms=terms,
+            term_p_values=p_values,
+            event_list=tuple(FileEvent(**event) for event in row.get("event_list", ())),
+        )
 
 
 def write_scores(
@@ -126,15 +166,40 @@ def write_scores(
     """
     parquet, table = folder / f"{stem}.parquet", folder / f"{stem}.csv"
     names = [*COLUMNS, *(f"{prefix}{name}" for prefix in (_TERM, _P_VALUE) for name in terms)]
+    _write(parquet, table, (score.row() for score in scores), names)
+    return parquet, table
+
+
+def write_events(folder: Path, scores: Iterable[FileScore]) -> tuple[Path, Path]:
+    """Write `events.parquet` and `events.csv` into the folder, one row an event, as `write_scores` does.
+
+    Columns: `name` and `path` of the recording, `event`, its number there, and those of `FileEvent`.
+    """
+    parquet, table = folder / "events.parquet", folder / "events.csv"
+    rows = (
+        {"name": score.name, "path": score.path, "event": number, **asdict(event)}
+        for score in scores
+        for number, event in enumerate(score.event_list, 1)
+    )
+    _write(parquet, table, rows, ["name", "path", "event", *(field.name for field in fields(FileEvent))])
+    return parquet, table
+
+
+def remove_events(folder: Path) -> None:
+    """Remove tables of events that are those of another run."""
+    for ending in ("parquet", "csv"):
+        (folder / f"events.{ending}").unlink(missing_ok=True)
+
+
+def _write(parquet: Path, table: Path, rows: Iterable[Row], names: Sequence[str]) -> None:
     schema = pa.schema([(name, _KINDS.get(name, pa.float64())) for name in names])
     with ExitStack() as stack:
         files = [stack.enter_context(atomic(path)) for path in (parquet, table)]
         to_parquet = stack.enter_context(pyarrow.parquet.ParquetWriter(files[0], schema))
         to_csv = stack.enter_context(pyarrow.csv.CSVWriter(files[1], schema))
-        for part in _tables(scores, schema):
+        for part in _tables(rows, schema):
             to_parquet.write_table(part)
             to_csv.write_table(_guarded(part))
-    return parquet, table
 
 
 def read_scores(path: Path) -> list[Row]:
@@ -157,9 +222,9 @@ def guard(text: str) -> str:
     return "'" + text if text.startswith(_FORMULA) else text
 
 
-def _tables(scores: Iterable[FileScore], schema: pa.Schema) -> Iterator[pa.Table]:
-    rows = (_clean(score.row()) for score in scores)
-    while part := list(islice(rows, _ROWS)):
+def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
+    cleaned = map(_clean, rows)
+    while part := list(islice(cleaned, _ROWS)):
         yield pa.Table.from_pylist(part, schema=schema)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
 from .calibration import Calibration
-from .judge import Judge, Scorer, promised
+from .compare import TOO_SMALL
+from .events import Event, Events, Noted
+from .judge import Block, Judge, Scorer, Spot, promised
 from .place import Place
 from .ranked import RankedInterval, ranked
-from .results import FileScore
+from .results import FileEvent, FileScore
 from .stream import BLOCK, Stream
 from .sweep import Sweep, track_names
 from .term import Array
@@ -29,6 +31,8 @@ OnSamples = Callable[[int, Mapping[str, Array]], None]
 """Called with the first sample and the per-sample values (n,) by term, and `place`, in order."""
 
 _REACH = 1 << 18
+_QUIET = 2
+"""Blocks in a row without cause for alarm that end an event."""
 
 
 def score_recording(
@@ -67,7 +71,7 @@ def score_recording(
     Raises UsageError for an alarm rate that the calibration cannot promise and for settings that contradict
     it, and InputError for a recording of another kind than the model's, or one that cannot be read.
     """
-    scorer = Scorer(config, calibration, window)
+    scorer = Scorer(config, calibration, window, flow.rate)
     stream = Stream(
         flow,
         recording,
@@ -116,20 +120,30 @@ class _Run:
         arrays: bool,
         on_samples: OnSamples | None,
         intervals: int,
-        place: _PlaceTrack,
+        track: _PlaceTrack,
     ) -> None:
         self._scorer = scorer
         self._stream = stream
         self._keep = arrays
         self._on_samples = on_samples
         self._intervals = intervals
-        self._place = place
+        self._track = track
         self._names = [term.name for term in scorer.terms]
-        self._tracks = track_names(self._names if arrays or on_samples else [], scorer.place is not None)
+        calibrated = scorer.place is not None
+        self._tracks = track_names(self._names if arrays or on_samples else [], calibrated)
         self._sweep = Sweep(scorer, self._tracks, self._take)
         self._reach = max(_REACH, 4 * scorer.window)
         self._interval = WorstInterval(scorer.window, self._reach)
-        self._judge = None if scorer.calibration is None else Judge(scorer.calibration)
+        self._compared = scorer.compared(stream.recording.conditions)
+        self._judge: Judge | None = None
+        if self._compared is not None:
+            self._judge = Judge(self._compared.calibration, self._compared.tail, self._block)
+        self._events = None
+        if scorer.per_hour is not None and self._compared is not None and self._compared.alarms:
+            self._events = Events(scorer.rate, 1, _QUIET)
+        self._found: list[tuple[Event, int]] = []
+        self._known = 0
+        self._blocks = 0
         self._pieces: list[Array] = []
         self._rows: list[Array] = []
         self._starts: list[int] = []
@@ -140,12 +154,35 @@ class _Run:
             found = self._sweep.add(starts, batch)
             self._sweep.drain(starts[-1])
             if self._judge is not None:
-                self._judge.add(found.rows)
+                self._judge.add(found.rows, self._spots(starts, found.steps))
             if self._keep:
                 self._rows.append(found.values)
                 self._starts += starts
         self._sweep.drain(self._stream.samples)
         return self._file_score()
+
+    def _spots(self, starts: Sequence[int], steps: Array) -> list[Spot]:
+        """Where windows are highest, for events."""
+        if self._events is None or Place.name not in self._tracks:
+            return []
+        places = steps[:, self._tracks.index(Place.name)]
+        tops = places.argmax(axis=1).tolist()
+        return [
+            Spot(start, float(row[top]), start + top)
+            for start, row, top in zip(starts, places, tops, strict=True)
+        ]
+
+    def _block(self, block: Block) -> None:
+        if self._events is not None:
+            self._blocks += 1
+            self._note(self._events.add(block))
+
+    def _note(self, noted: Sequence[Noted]) -> None:
+        for one in noted:
+            if one.kind == "onset":
+                self._known = one.event.end
+            else:
+                self._found.append((one.event, self._known))
 
     def _take(self, start: int, piece: Array) -> None:
         nll = piece[0][~np.isnan(piece[0])]
@@ -156,7 +193,7 @@ class _Run:
             place = piece[self._tracks.index(Place.name)]
             self._interval.add(start, place)
             if self._intervals:
-                self._place.add(place)
+                self._track.add(place)
         if self._keep:
             self._pieces.append(piece)
         if self._on_samples is not None:
@@ -180,20 +217,10 @@ class _Run:
         nll = self._sum / self._count
         known["nll"] = nll
         known["bits"] = (nll - math.log(recording.step)) / math.log(2.0) if recording.step else None
-        if self._judge is not None and self._scorer.calibration is not None:
-            found = self._judge.judgement()
-            notes.append(found.unpromised(self._scorer.rate, len(self._scorer.calibration)))
-            known |= {
-                "score": found.score,
-                "p_value": found.p_value,
-                "alarm": promised(found.p_value, self._scorer.rate),
-                "unit": self._scorer.calibration.unit,
-                "terms": dict(zip(self._names, found.terms.tolist(), strict=True)),
-                "term_p_values": dict(zip(self._names, found.term_p_values.tolist(), strict=True)),
-                "worst_start": self._moment(self._interval.start),
-                "worst_end": self._moment(self._interval.end),
-                "intervals": self._ranked(),
-            }
+        if self._judge is not None:
+            known |= self._judged(self._judge, notes)
+            if self._compared is not None and not self._compared.alarms and known["status"] == "ok":
+                known["status"] = TOO_SMALL
         known["detail"] = "; ".join(filter(None, notes))
         if self._keep:
             joined = np.concatenate(self._pieces, axis=1)
@@ -208,13 +235,48 @@ class _Run:
         if not self._intervals:
             return ()
         found = worst_intervals(
-            self._place.values(), self._intervals, dip=self._scorer.window, reach=self._reach
+            self._track.values(), self._intervals, dip=self._scorer.window, reach=self._reach
         )
         return tuple(ranked(self._stream.recording, rank, one) for rank, one in enumerate(found, 1))
 
+    def _judged(self, judge: Judge, notes: list[str]) -> dict[str, Any]:
+        """What the comparison says, and in `notes` what is to be said of it."""
+        assert self._compared is not None
+        found, own, tail = judge.judgement(), self._compared.calibration, self._compared.tail
+        notes.append(self._compared.note)
+        alarm: bool | None = None
+        if self._events is not None:
+            self._note(self._events.finish())
+            alarm = bool(self._found)
+        elif self._compared.alarms:
+            alarm = promised(found.p_value, self._scorer.rate)
+            notes.append(found.unpromised(self._scorer.rate, len(own)))
+        if found.modelled and tail is not None:
+            notes.append(f"p {tail.fit.text()}")
+        return {
+            "score": found.score,
+            "p_value": found.p_value,
+            "p_source": "pareto" if found.modelled else "conformal",
+            "alarm": alarm,
+            "unit": own.unit,
+            "terms": dict(zip(self._names, found.terms.tolist(), strict=True)),
+            "term_p_values": dict(zip(self._names, found.term_p_values.tolist(), strict=True)),
+            "worst_start": self._moment(self._interval.start),
+            "worst_end": self._moment(self._interval.end),
+            "intervals": self._ranked(),
+            "events": None if self._events is None else len(self._found),
+            "events_expected": None if self._events is None else self._blocks * self._scorer.rate,
+            "event_list": tuple(self._event(event, known) for event, known in self._found),
+        }
+
+    def _event(self, event: Event, known: int) -> FileEvent:
+        start, end, peak = (self._position(sample) for sample in (event.start, event.end, event.peak))
+        return FileEvent(start, end, peak, self._position(known), event.score, event.p_value, event.count)
+
     def _moment(self, sample: int | None) -> float | None:
         """Seconds from the beginning of the recording, or samples where it has no rate."""
-        if sample is None:
-            return None
+        return None if sample is None else self._position(sample)
+
+    def _position(self, sample: int) -> float:
         recording = self._stream.recording
         return (recording.start + sample) / (recording.rate or 1.0)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from .. import __version__
 from ..data.recording import Recording
 from ..errors import InputError, UsageError
+from ..jobs.alarms import Alarms, score_config
 from ..jobs.inputs import Input, open_input
-from ..jobs.score import score_config, term_names
+from ..jobs.score import term_names
 from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import out_of_memory, repeatable, set_threads
@@ -87,7 +88,7 @@ def _answer(model: Model, task: Mapping[str, Any], limits: Limits) -> dict[str, 
         return {"status": status, "code": code, "body": text, "spent": spent}
 
     try:
-        config = score_config(model, task["alarm_rate"])
+        config = score_config(model, Alarms(task["alarm_rate"]))
         model.classes.check(task["conditions"])
     except UsageError as error:
         return refused(422, "unsuitable", str(error))

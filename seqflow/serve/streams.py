@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from ..errors import UsageError
+from ..jobs.alarms import Alarms
 from ..jobs.stream import decoder_of, live_scorer
 from ..jobs.stream_options import stream_options
 from ..jobs.stream_sink import text_of
@@ -79,10 +80,13 @@ class _Streams:
                 state_every=1.0,
                 replay=False,
                 format=task["format"],
-                alarm_rate=task["alarm_rate"],
+                alarms=Alarms(task["alarm_rate"]),
             )
-            scorer = live_scorer(self._model, alarm_rate=task["alarm_rate"], format=task["format"])
-            monitor = Monitor(scorer, decoder_of(self._model, task["format"]), options.settings)
+            settings = options.settings
+            scorer = live_scorer(
+                self._model, alarms=options.alarms, onset=settings.onset, format=options.format
+            )
+            monitor = Monitor(scorer, decoder_of(self._model, task["format"]), settings)
         except UsageError as error:
             return _failed("unsuitable", str(error))
         self._monitors[number] = monitor

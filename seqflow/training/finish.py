@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..errors import ResourceError, SeqflowError, UsageError
 from ..model import BEST, Model
 from ..runtime import out_of_memory
-from ..scoring import calibrate
+from ..scoring import Calibration, calibrate
+from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
 from .assemble import make_model
 from .events import Calibrated, Finished, Uncalibrated, Warned
@@ -69,14 +70,24 @@ def _calibrate(trainer: Trainer, model: Model) -> None:
     model.calibration = calibration
     figures = (len(calibration), calibration.unit, calibration.attainable_rate)
     trainer.emit(Calibrated(*figures))
-    if calibration.attainable_rate > config.alarm_rate * (1.0 + 1e-9):
-        trainer.emit(
-            Warned(
-                f"score.alarm_rate: {config.alarm_rate:g} is below what the calibration can promise; score "
-                f"with an alarm rate of {rate_text(calibration.attainable_rate)} or more"
-            )
-        )
+    for doubt in _doubts(model, calibration):
+        trainer.emit(Warned(doubt))
     trainer.log.write("calibrated", units=figures[0], unit=figures[1], attainable_rate=figures[2])
+
+
+def _doubts(model: Model, calibration: Calibration) -> list[str]:
+    """What the calibration cannot promise of what the recipe asks for."""
+    config = model.recipe.score
+    plain = config.alarms_per_hour is None and config.by is None and config.tail is None
+    if plain and calibration.attainable_rate > config.alarm_rate * (1.0 + 1e-9):
+        return [
+            f"score.alarm_rate: {config.alarm_rate:g} is below what the calibration can promise; score with "
+            f"an alarm rate of {rate_text(calibration.attainable_rate)} or more"
+        ]
+    try:
+        return Comparisons(config, calibration, model.rate).too_small()
+    except UsageError as error:
+        return [str(error)]
 
 
 def _without(trainer: Trainer, reason: str) -> None:

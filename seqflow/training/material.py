@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..classes import Classes
 from ..data.dataset import Windows
@@ -13,6 +14,8 @@ from ..errors import InputError, UsageError
 from ..recipe import Recipe
 from ..scoring.extract import resolve_hop
 from ..scoring.fuse import attainable_rate, rate_text
+from ..scoring.rates import HOUR
+from ..scoring.tail import REACH
 from ..scoring.units import expected
 
 
@@ -117,14 +120,25 @@ def calibration_fault(recipe: Recipe, material: Material) -> str | None:
     lengths = [recording.length for recording in material.calibration if recording.length >= window]
     if not lengths:
         return None  # another message says so
-    units = expected(lengths, window, resolve_hop(config, window), config.alarm_rate)
-    smallest = attainable_rate(len(units.places))
-    if smallest <= config.alarm_rate * (1.0 + 1e-9):
-        return None
+    hop = resolve_hop(config, window)
+    hourly = config.alarms_per_hour
+    unit: Literal["auto", "block"] = "auto" if hourly is None else "block"
+    units = expected(lengths, window, hop, config.alarm_rate, unit)
+    smallest = attainable_rate(len(units.places)) / (REACH if config.tail else 1)
     count = f"{len(units.places)} {units.kind}{'s' * (len(units.places) != 1)}"
+    key, asked = "alarm_rate", config.alarm_rate
+    if hourly is not None:
+        if not material.rate:
+            return (
+                "score.alarms_per_hour: the data have no rate, so hours mean nothing to them; set data.rate"
+            )
+        key, asked = "alarms_per_hour", hourly
+        smallest *= HOUR * material.rate / (units.per_unit * hop)
+    if smallest <= asked * (1.0 + 1e-9):
+        return None
     return (
-        f"score.alarm_rate: {config.alarm_rate:g} cannot be promised: the calibration data make {count}, "
-        f"enough for {rate_text(smallest)}; raise data.split.calibration or the rate, or lower data.window"
+        f"score.{key}: {asked:g} cannot be promised: the calibration data make {count}, enough for "
+        f"{rate_text(smallest)}; raise data.split.calibration or the rate, or lower data.window"
     )
 
 

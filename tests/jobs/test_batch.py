@@ -19,6 +19,7 @@ from small import Array, noise, small_model
 
 from seqflow.errors import CheckpointError, UsageError
 from seqflow.jobs import batch, batch_work
+from seqflow.jobs.alarms import Alarms
 from seqflow.jobs.batch import BatchSummary, FileDone, Waiting, run_batch
 from seqflow.jobs.batch_inputs import block_of, find_inputs
 from seqflow.jobs.batch_work import start_work
@@ -267,7 +268,7 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "in", "a.wav", 0.1 * noise(1, 900))
-    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
+    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, Alarms(), "cpu")
     contents = iter([("one",), ("two",)])
     monkeypatch.setattr(batch_work, "content_of", lambda path: next(contents))
     answer = work("in/a.wav")
@@ -285,7 +286,7 @@ def test_an_accident_is_a_reason(
         raise error
 
     write(tmp_path, "a.wav", 0.1 * noise(1, 900))
-    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, None, "cpu")
+    work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, Alarms(), "cpu")
     monkeypatch.setattr(batch_work, "score_input", fail)
     answer = work("a.wav")
     assert answer["rows"][0]["status"] == code and not answer["stored"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqflow.metrics import count_alarms, detect, detect_at_rate, runs
+from seqflow.metrics import count_alarms, detect, detect_at_rate, match_alarms, runs
 
 
 def test_runs_are_half_open_pairs() -> None:
@@ -126,3 +126,26 @@ def test_what_cannot_be_judged(change: dict[str, Any], message: str) -> None:
 def test_a_threshold_is_a_number() -> None:
     with pytest.raises(ValueError, match="threshold: must be a number"):
         detect([1, 2], [0, 1], math.nan, rate=1.0, hold=1.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 4))
+@settings(max_examples=100, deadline=None)
+def test_alarms_that_are_given_match_events(seed: int, slack: int) -> None:
+    """Against sets of points."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(rng.random(20) < 0.2, 3)
+    cuts = np.sort(rng.choice(60, size=2 * rng.integers(0, 6), replace=False)).reshape(-1, 2)
+    alarms = [set(range(a, b)) for a, b in cuts]
+    zones = [set(range(max(0, a - slack), min(60, b + slack))) for a, b in runs(labels)]
+    normal = set(range(60)).difference(*zones)
+    if not normal:
+        return
+    found = match_alarms(cuts, labels, rate=2.0, slack=slack / 2)
+    assert found.false_alarms == sum(all(not alarm & zone for zone in zones) for alarm in alarms)
+    assert found.hours == pytest.approx(len(normal) / 2 / 3600)
+    for delay, zone, (start, _) in zip(found.delays, zones, runs(labels), strict=True):
+        inside = [point for alarm in alarms for point in alarm & zone]
+        assert delay == (min(inside) - start) / 2 if inside else math.isnan(delay)
+    for bad in ([[3, 3]], [[-1, 2]], [[50, 61]]):
+        with pytest.raises(ValueError, match="ranges of points below 60"):
+            match_alarms(bad, labels, rate=2.0)

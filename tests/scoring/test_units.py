@@ -36,3 +36,11 @@ def test_blocks_share_no_sample_and_are_as_many_as_fit(
 
 def test_recordings_shorter_than_a_window_do_not_count() -> None:
     assert len(expected([10, 16, 15], 16, 4, 0.05).places) == 1
+
+
+def test_many_short_recordings_make_blocks_too() -> None:
+    """1,000 of 3 windows: a block of 40, as long as one in 100, would fit into none but the longest."""
+    lengths = [*([64] * 1000), 2000]
+    units = expected(lengths, 32, 16, 0.05, "block")
+    assert units.per_unit <= 3 and len(units.places) >= 100
+    assert {index for index, _, _ in units.places} == set(range(1001))

@@ -88,11 +88,13 @@ def test_the_model_knows_its_conditions(whole: Path, tmp_path: Path) -> None:
     one, other = (model.sample(1, 32, condition=c) for c in ({"load": "h"}, {"load": "l"}))
     assert not torch.equal(one, other) and torch.equal(one, model.sample(1, 32, condition={"load": "h"}))
     # What is held back for the thresholds keeps what is declared about it.
-    assert model.calibration is not None and model.calibration.conditions is not None
-    assert len(model.calibration.conditions) == len(model.calibration)
-    assert {tuple(row) for row in model.calibration.conditions.tolist()} == {
-        (load, digit) for load in (0, 1) for digit in (0, 1, 2)
+    assert model.calibration is not None
+    declared = model.calibration.declared
+    assert {name: len(values) for name, values in declared.items()} == {
+        name: len(model.calibration) for name in ("digit", "load")
     }
+    pairs = set(zip(declared["load"], declared["digit"], strict=True))
+    assert pairs == {(load, digit) for load in "hl" for digit in "012"}
     model.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
 

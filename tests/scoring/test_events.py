@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqflow.live.events import Events, windows_in_a_row
 from seqflow.scoring import LiveWindow
+from seqflow.scoring.events import Events, Noted, windows_in_a_row
 
 RATE = 0.05
 
@@ -28,8 +28,13 @@ def windows(p_values: list[float | None]) -> list[LiveWindow]:
 
 
 def run(events: Events, p_values: list[float | None]) -> list[tuple[str, int, int, int]]:
-    lines = [line for window in windows(p_values) for line in events.add(window)] + events.finish()
-    return [(line["kind"], line["start"], line["peak"], line["end"]) for line in lines]
+    found = [one for window in windows(p_values) for one in map(copied, events.add(window))]
+    return found + [copied(one) for one in events.finish()]
+
+
+def copied(noted: Noted) -> tuple[str, int, int, int]:
+    """What it says now: an event that has begun goes on to grow."""
+    return noted.kind, noted.event.start, noted.event.peak, noted.event.end
 
 
 def test_onset_peak_and_end() -> None:

@@ -49,7 +49,12 @@ def tsb_ad(
         ),
     ] = None,
     detector: Annotated[
-        str, typer.Option("--detector", metavar="NAME", help="shapes: mixtures of the shapes of windows.")
+        str,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="shapes: mixtures of the shapes of windows. flow: couplings over them, where they help.",
+        ),
     ] = "shapes",
     protocol: Annotated[
         str,

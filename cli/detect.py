@@ -20,6 +20,7 @@ EXAMPLES = examples(
     "seqflow detect pump.csv",
     "seqflow detect pump.csv --normal 7d --out found --figures",
     "seqflow detect 'logs/*.parquet' --column temperature --column load --top 3",
+    "seqflow detect ecg.npy --normal 5m --prefix-only --train 10",
     "seqflow detect recording.wav --normal 10s --prefix-only --json",
 )
 
@@ -48,6 +49,15 @@ def detect(
             "--prefix-only", help="Fit on that beginning alone, not on all as well.", show_default=False
         ),
     ] = False,
+    train: Annotated[
+        float | None,
+        typer.Option(
+            "--train",
+            metavar="SECONDS",
+            help="Train couplings over the shapes of each window length for so long, keep those that help.",
+            show_default=False,
+        ),
+    ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,6 +110,7 @@ def detect(
             out=out,
             top=top,
             figures=figures,
+            train=train,
             on_result=show,
         )
     if not json:

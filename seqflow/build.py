@@ -24,6 +24,7 @@ from .bijections import (
     LevelPyramid,
     MultichannelConv,
     MultiScale,
+    Radial,
     SplineCoupling,
     Squeeze,
     Standardize,
@@ -33,7 +34,7 @@ from .bijections import (
 )
 from .bijections.level_pyramid import halvings_of
 from .classes import Classes
-from .distributions import Base, Laplace, Mixture, Normal, StudentT
+from .distributions import Base, Laplace, Mixture, Normal, StudentT, WindowMixture
 from .errors import RecipeError
 from .flow import Flow
 from .networks.conv_net import ConvConditioner
@@ -52,6 +53,7 @@ from .recipe.layers import (
     LevelPyramidConfig,
     MultichannelConvConfig,
     MultiScaleConfig,
+    RadialConfig,
     RepeatConfig,
     SplineCouplingConfig,
     SqueezeConfig,
@@ -59,7 +61,14 @@ from .recipe.layers import (
     SymmetricConvConfig,
     WhiteningConfig,
 )
-from .recipe.model import BaseConfig, LaplaceConfig, MixtureConfig, NormalConfig, StudentTConfig
+from .recipe.model import (
+    BaseConfig,
+    LaplaceConfig,
+    MixtureConfig,
+    NormalConfig,
+    StudentTConfig,
+    WindowMixtureConfig,
+)
 from .recipe.recipe import Recipe
 
 # Errors of recomputed activations, relative to the signal, up to which their gradients are taken: those of
@@ -101,7 +110,11 @@ def build_flow(
             clock=recipe.model.clock,
             recompute=_TOLERANCES[recipe.train.precision] if recipe.train.memory == "recompute" else None,
         )
-        base = build_base(recipe.model.base, latent)
+        factor = latent // channels
+        try:
+            base = build_base(recipe.model.base, latent, window=recipe.data.window, factor=factor)
+        except ValueError as error:
+            raise RecipeError([f"{recipe.name}: model.base: {error}"]) from None
     own_step = recipe.data.step if isinstance(recipe.data.step, float) else step
     flow = Flow(bijection, base, channels, rate=recipe.data.rate or rate, step=own_step, classes=classes)
     try:
@@ -133,8 +146,8 @@ def build_bijection(
     )
 
 
-def build_base(config: BaseConfig, channels: int) -> Base:
-    """The density of the noise."""
+def build_base(config: BaseConfig, channels: int, *, window: int, factor: int) -> Base:
+    """The density of the noise of windows of `window` samples, of which `factor` became channels."""
     match config:
         case NormalConfig():
             return Normal(channels, learn_scale=config.learn_scale)
@@ -144,6 +157,15 @@ def build_base(config: BaseConfig, channels: int) -> Base:
             return StudentT(channels, freedom=config.freedom)
         case MixtureConfig():
             return Mixture(channels, components=config.components, spread=config.spread)
+        case WindowMixtureConfig():
+            return WindowMixture(
+                channels,
+                window,
+                config.components,
+                factor=factor,
+                examples=config.examples,
+                freedom=config.freedom,
+            )
 
 
 def build_conditioner(
@@ -237,6 +259,9 @@ class _Builder:
                 # It starts by putting the channels in reverse order: the halves change places.
                 self.next_swap = not self.next_swap
                 return ChannelMix(channels), channels
+            case RadialConfig():
+                radial = Radial(channels, config.softening, config.floor, config.over, config.trainable)
+                return radial, channels
             case LevelPyramidConfig():
                 return self.level_pyramid(config, channels), channels
             case SqueezeConfig():

@@ -24,12 +24,14 @@ class Detected:
         tracks: per-sample scores (T,) by name; `fused` is the one to look at first.
         fit_seconds, score_seconds: time it took to fit, and to score.
         notes: what the detector found out on its way, in what JSON has: a period, a window, what it kept.
+        kinds: of each track, whether it is a likelihood, and of what; {} where the detector does not say.
     """
 
     tracks: Mapping[str, NDArray[np.floating[Any]]]
     fit_seconds: float
     score_seconds: float
     notes: Mapping[str, Any] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 class Detect(Protocol):

@@ -57,7 +57,8 @@ class Flow(nn.Module):
 
     @property
     def divisor(self) -> int:
-        """Every length T must be a multiple of this (the product of the squeeze factors)."""
+        """Every length T must be a multiple of this: the product of the squeeze factors, and the window of a
+        base density that speaks of windows as a whole."""
         if self._divisor is None:
             # Highly divisible, so every squeeze passes; the ratio of lengths is the divisor.
             probe = 1 << 20
@@ -66,7 +67,7 @@ class Flow(nn.Module):
                     _, latent = self.bijection.output_shape(self.channels, length)
                 except ValueError:
                     continue
-                self._divisor = length // latent
+                self._divisor = length // latent * self.base.block
                 break
             else:
                 raise ValueError("the flow's squeeze factors have a prime factor above 13")
@@ -185,9 +186,9 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Context | None = None) -> None:
-        """Set the data-dependent parameters (whitening, scales) from training windows x (B, C, T)."""
+        """Set the data-dependent parameters (whitening, scales, shapes) from training windows x (B, C, T)."""
         self._check(x)
-        self.bijection.initialize(x, context)
+        self.base.initialize(self.bijection.initialize(x, context))
 
     def _check(self, x: Tensor) -> None:
         if x.dim() != 3 or x.shape[1] != self.channels:

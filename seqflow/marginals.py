@@ -12,7 +12,8 @@ import scipy.stats
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from .distributions import Base, Laplace, Mixture, Normal, StudentT
+from .distributions import Base, Laplace, Mixture, Normal, StudentT, WindowMixture
+from .errors import UsageError
 
 Array = NDArray[np.floating[Any]]
 
@@ -33,8 +34,16 @@ class Marginal(Protocol):
 
 
 def marginal(base: Base) -> Marginal:
-    """The distribution of the samples that `base` draws. Raises TypeError for a base that is not known
-    here."""
+    """The distribution of the samples that `base` draws.
+
+    Raises UsageError for a mixture over whole windows, whose samples have no distribution of their own, and
+    TypeError for a base that is not known here.
+    """
+    if isinstance(base, WindowMixture):
+        raise UsageError(
+            "model.base: the noise of a window_mixture belongs to whole windows: it has no central mass and "
+            "no quantiles sample by sample; use a model with another base"
+        )
     tensors = {name: value.detach().double().cpu().numpy() for name, value in base.named_parameters()}
     scale = np.exp(tensors["log_scale"])
     found: Any

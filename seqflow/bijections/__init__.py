@@ -15,6 +15,7 @@ from .inverse import Inverse
 from .level_pyramid import LevelPyramid
 from .multichannel_conv import MultichannelConv
 from .multiscale import MultiScale
+from .radial import Radial
 from .spline_coupling import SplineCoupling
 from .squeeze import Squeeze
 from .standardize import Standardize
@@ -38,6 +39,7 @@ __all__ = [
     "LevelPyramid",
     "MultiScale",
     "MultichannelConv",
+    "Radial",
     "SplineCoupling",
     "Squeeze",
     "Standardize",

@@ -206,7 +206,7 @@ def context_window(length: int, start: int, stop: int, *, window: int, divisor: 
     """
     if not 0 <= start < stop <= length:
         raise UsageError(f"inpaint: samples {start} to {stop} are no stretch of a recording of {length}")
-    wanted = max(window, stop - start + window // 2)
+    wanted = max(window, stop - start + max(window // 2, divisor))
     size = min(-(-wanted // divisor), length // divisor) * divisor
     if size < stop - start + divisor:
         raise UsageError(

@@ -35,6 +35,7 @@ _ANY = SyntheticData(kind="synthetic", generator="sine", window=2)
 _MOST_SHARES = 3
 # Height of an event at least. The upper half of the samples is about 1 high.
 _LEAST = 0.01
+_MOST_SECONDS = 3600.0
 
 
 def detect(
@@ -46,6 +47,7 @@ def detect(
     label: str | None = None,
     rate: float | None = None,
     top: int = 5,
+    train: float | None = None,
     detector: ShapeDetector | None = None,
 ) -> Detection:
     """The most unusual intervals of one series, and how unusual every sample is.
@@ -57,13 +59,16 @@ def detect(
         columns, label: of a table: its value columns, and the one that is kept away from the detector.
         rate: of an array, Hz; files have their own.
         top: at most so many events.
-        detector: None for the one with defaults.
+        train: seconds of CPU time for couplings over the mixture of each window length of each channel, which
+            are kept where they make windows held back more likely, see `shape_flow`; None for none.
+        detector: None for the one with defaults; `train` has one of its own.
 
     A series that is too short, constant or silent has that status and no scores. Raises InputError for a file
     that cannot be read, or in which less than `normal` is there; UsageError for arguments that do not fit
     together.
     """
     span = _checked(normal, prefix_only, top)
+    used = _detector(detector, train, span)
     match source:
         case Recording():
             recording = source
@@ -71,7 +76,7 @@ def detect(
             recording = open_one_series(Path(source), Path(source).name, columns, label)
         case _:
             recording = ArrayRecording(source, rate=rate)
-    found, _ = _detect(recording, span, not prefix_only, top, detector or ShapeDetector())
+    found, _ = _detect(recording, span, not prefix_only, top, used)
     return found
 
 
@@ -85,6 +90,7 @@ def detect_paths(
     out: Path | None = None,
     top: int = 5,
     figures: bool = False,
+    train: float | None = None,
     detector: ShapeDetector | None = None,
     on_result: OnResult | None = None,
 ) -> list[Detection]:
@@ -98,6 +104,7 @@ def detect_paths(
     Raises UsageError for arguments that do not fit together, ResourceError where an output cannot be written.
     """
     span = _checked(normal, prefix_only, top)
+    used = _detector(detector, train, span)
     if figures and out is None:
         raise UsageError("detect: figures are files; give the folder for them (--out)")
     faults: list[InputError] = []
@@ -106,7 +113,6 @@ def detect_paths(
     found: list[Detection] = []
 
     def results() -> Iterator[Detection]:
-        used = detector or ShapeDetector()
         for file in files:
             name = os.path.relpath(file, folder)
             try:
@@ -139,6 +145,20 @@ def _checked(normal: int | str | None, prefix_only: bool, top: int) -> Span | No
     if top < 1:
         raise UsageError(f"top: {top} intervals are none; give 1 or more")
     return span_of(normal)
+
+
+def _detector(detector: ShapeDetector | None, train: float | None, span: Span | None) -> ShapeDetector:
+    if train is None:
+        return detector or ShapeDetector()
+    if not (0.0 < train <= _MOST_SECONDS):
+        raise UsageError(f"train: {train:g} seconds: must be above 0 and at most {_MOST_SECONDS:g}")
+    if span is None:
+        raise UsageError("detect: to train, say how much is known to be normal (--normal)")
+    if detector is not None:
+        raise UsageError("detect: give a detector or seconds to train, not both")
+    from ..shape_flow import FlowDetector
+
+    return FlowDetector(train=train)
 
 
 def _detect(
@@ -184,6 +204,8 @@ def _detect(
         periods=tracks.periods,
         windows=tracks.windows,
         flags=tuple(name for name, flag in zip(names, tracks.flags, strict=True) if flag),
+        couplings=tracks.couplings,
+        kinds=tracks.kinds,
         usual=float(np.nanmedian(fused)),
         normal_height=None if first is None or not len(first) else float(first.max()),
         events=_events(recording, tracks, mask, names, train, top),

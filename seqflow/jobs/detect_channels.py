@@ -5,7 +5,8 @@ Shapes: values, mask, shares (C, T); a track (T,).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Tracks(NamedTuple):
             channels that hold one value.
         periods, windows: of each channel; None and () for those.
         flags: (C,), true for channels with two values, or with one where they are fitted.
+        kinds: of each track, see `Detected`.
+        couplings: of each channel what became of them at each window length; () where none were tried.
     """
 
     tracks: dict[str, Floats]
@@ -33,6 +36,8 @@ class Tracks(NamedTuple):
     periods: tuple[int | None, ...]
     windows: tuple[tuple[int, ...], ...]
     flags: Mask
+    kinds: Mapping[str, str]
+    couplings: tuple[Sequence[Mapping[str, Any]], ...]
 
 
 def detect_channels(
@@ -57,12 +62,16 @@ def detect_channels(
     periods: list[int | None] = [None] * len(values)
     windows: list[tuple[int, ...]] = [()] * len(values)
     summed: dict[str, Floats] = {}
+    kinds: dict[str, str] = {}
+    couplings: list[Sequence[Mapping[str, Any]]] = [()] * len(values)
     for number, index in enumerate(np.flatnonzero(used)):
         # Flags are looked at together, beside one channel that is none.
         rows = [int(index), *(np.flatnonzero(flags).tolist() if number == 0 else [])]
         found = detector(values[rows], train, whole)
         shares[index] = found.tracks[FUSED]
         periods[index] = found.notes["periods"][0]
+        kinds |= found.kinds
+        couplings[index] = found.notes.get("couplings", [()])[0]
         windows[index] = window_lengths(periods[index], known, detector.fixed, detector.shortest)
         for name, track in found.tracks.items():
             summed[name] = summed[name] + track if name in summed else np.array(track, np.float64)
@@ -72,7 +81,15 @@ def detect_channels(
     others = {
         name: _hidden(track, mask[flags] if name == "flags" else plain) for name, track in summed.items()
     }
-    return Tracks({**others, FUSED: fused}, shares, tuple(periods), tuple(windows), flags)
+    return Tracks(
+        {**others, FUSED: fused},
+        shares,
+        tuple(periods),
+        tuple(windows),
+        flags,
+        kinds,
+        tuple(couplings) if any(couplings) else (),
+    )
 
 
 def _scaled(values: Floats) -> Floats:

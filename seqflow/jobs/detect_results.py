@@ -6,8 +6,8 @@ Shapes: a track (T,), shares (C, T).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,9 @@ class Detection:
         windows: lengths of the windows of each channel, samples; () for a flag, or one value.
         flags: names of channels with no more than two values where they are fitted, which have no part in
             `fused`.
+        couplings: of each channel, for each of its windows, what became of the couplings that were trained,
+            see `shape_flow.Verdict`; () where none were asked for.
+        kinds: of each track, whether it is a likelihood, and of what.
         usual: median of the fused score.
         normal_height: highest fused score among the samples known to be normal; None without such.
         events: the most unusual intervals, the highest first.
@@ -61,6 +64,8 @@ class Detection:
     periods: tuple[int | None, ...] = ()
     windows: tuple[tuple[int, ...], ...] = ()
     flags: tuple[str, ...] = ()
+    couplings: tuple[Sequence[Mapping[str, Any]], ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
     usual: float | None = None
     normal_height: float | None = None
     events: tuple[RankedInterval, ...] = ()
@@ -108,6 +113,7 @@ def facts(one: Detection) -> list[str]:
         lines.append(f"{one.samples} samples, {one.fitted}; {_lengths(one)}{missing}")
         if one.normal_height is not None:
             lines.append(f"highest among the samples known to be normal: {one.normal_height:.2f}")
+        lines += _couplings(one)
         if one.flags:
             names = ", ".join(one.flags[:8]) + (
                 f" and {len(one.flags) - 8} more" if len(one.flags) > 8 else ""
@@ -117,6 +123,22 @@ def facts(one: Detection) -> list[str]:
         # Of several states the detail names each itself.
         named = one.detail.startswith(f"{one.status}: ") or one.status == "ok"
         lines.append(one.detail if named else f"{one.status}: {one.detail}")
+    return lines
+
+
+def _couplings(one: Detection) -> list[str]:
+    """A line for each channel on what was trained, and kept."""
+    lines = []
+    for name, verdicts in zip(one.channel_names, one.couplings, strict=bool(one.couplings)):
+        parts = []
+        for verdict in verdicts:
+            kept = f"kept ({verdict.get('gain_reported', 0.0):+.3f} nats per sample on windows held back)"
+            parts.append(
+                f"{verdict['length']} {kept if verdict['outcome'] == 'kept' else verdict['outcome']}"
+            )
+        if parts:
+            channel = f" of {name}" if len(one.channel_names) > 1 else ""
+            lines.append(f"couplings{channel} by window: {', '.join(parts)}")
     return lines
 
 

@@ -14,4 +14,8 @@ def find_detector(name: str) -> Detect:
         from ..shapes import ShapeDetector
 
         return ShapeDetector()
-    raise UsageError(f"benchmark tsb-ad: {name:.40}: there is no such detector; there is {DEFAULT}")
+    if name == "flow":
+        from ..shape_flow import FlowDetector
+
+        return FlowDetector(compare=True)
+    raise UsageError(f"benchmark tsb-ad: {name:.40}: there is no such detector; there are shapes and flow")

@@ -29,6 +29,7 @@ from .layers import (
     LayerConfig,
     MultichannelConvConfig,
     MultiScaleConfig,
+    RadialConfig,
     RepeatConfig,
     SplineCouplingConfig,
     SqueezeConfig,
@@ -37,7 +38,15 @@ from .layers import (
     WhiteningConfig,
 )
 from .load import load, parse, read
-from .model import BaseConfig, LaplaceConfig, MixtureConfig, ModelConfig, NormalConfig, StudentTConfig
+from .model import (
+    BaseConfig,
+    LaplaceConfig,
+    MixtureConfig,
+    ModelConfig,
+    NormalConfig,
+    StudentTConfig,
+    WindowMixtureConfig,
+)
 from .recipe import Recipe
 from .reference import reference
 from .run import SampleConfig, ScoreConfig, TrainConfig
@@ -72,6 +81,7 @@ __all__ = [
     "MultiScaleConfig",
     "MultichannelConvConfig",
     "NormalConfig",
+    "RadialConfig",
     "Recipe",
     "RepeatConfig",
     "SampleConfig",
@@ -87,6 +97,7 @@ __all__ = [
     "SyntheticData",
     "TrainConfig",
     "WhiteningConfig",
+    "WindowMixtureConfig",
     "copy",
     "dump",
     "find",

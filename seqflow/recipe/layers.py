@@ -239,6 +239,28 @@ class SqueezeConfig(Config):
     factor: int = Field(2, ge=2, le=256, description="Samples in a row that become channels.")
 
 
+class RadialConfig(Config):
+    """The amplitude of a window softened, its level and its shape left as they are."""
+
+    kind: Literal["radial"]
+    softening: float = Field(
+        0.4,
+        ge=-0.9,
+        le=0.9,
+        description="Power of the amplitude that is taken out, at the start. 0: none; below 0: it grows.",
+    )
+    floor: float = Field(
+        0.1,
+        gt=0.0,
+        le=1e6,
+        description="Amplitude, rms, up to which windows stay as they are, about; standardised units.",
+    )
+    over: Literal["channel", "window"] = Field(
+        "channel", description="What has an amplitude: every channel, or all of them together."
+    )
+    trainable: bool = Field(True, description="Train power and floor on from their start.")
+
+
 class LevelPyramidConfig(Config):
     """The levels of blocks as variables of their own, coarse to fine: meant as the last layer."""
 
@@ -286,6 +308,7 @@ LayerConfig = Annotated[
     | SplineCouplingConfig
     | GateConfig
     | ActNormConfig
+    | RadialConfig
     | LevelPyramidConfig
     | ChannelMixConfig
     | SqueezeConfig

@@ -51,8 +51,26 @@ class MixtureConfig(Config):
     spread: float = Field(2.0, ge=0.0, le=20.0, description="Range of their log scales at the start, nepers.")
 
 
+class WindowMixtureConfig(Config):
+    """Mixture over whole windows: the shapes that they take, with noise of one spectrum about them all."""
+
+    kind: Literal["window_mixture"]
+    components: int = Field(64, ge=1, le=4096, description="Number of shapes.")
+    freedom: float | None = Field(
+        None,
+        gt=2.0,
+        le=1000.0,
+        description="Degrees of freedom at the start of noise with heavy tails, Student's t; slower. null: "
+        "Gaussian noise.",
+    )
+    examples: int = Field(
+        6_000, ge=1, le=1 << 20, description="Windows that it is fitted to before training, at most."
+    )
+
+
 BaseConfig = Annotated[
-    NormalConfig | LaplaceConfig | StudentTConfig | MixtureConfig, Field(discriminator="kind")
+    NormalConfig | LaplaceConfig | StudentTConfig | MixtureConfig | WindowMixtureConfig,
+    Field(discriminator="kind"),
 ]
 
 

@@ -6,9 +6,8 @@ level is left out and whose amplitude is softened. NumPy only.
 """
 
 from .detector import ShapeDetector
-from .mixture import Mixture, fit_mixture
 from .period import find_period
 from .shape import Shape
 from .window_model import WindowModel
 
-__all__ = ["Mixture", "Shape", "ShapeDetector", "WindowModel", "find_period", "fit_mixture"]
+__all__ = ["Shape", "ShapeDetector", "WindowModel", "find_period"]

@@ -6,6 +6,7 @@ Shapes: a series (C, T); a channel (T,).
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,12 @@ Array = NDArray[np.floating[Any]]
 Scores = NDArray[np.float64]
 
 _FEWEST = 32
+# What is a likelihood of what; all other tracks are none.
+_KINDS = {
+    "shape": "likelihood of the window without its level, its amplitude softened",
+    "density": "likelihood of the window without its level",
+    "gaussian": "likelihood of the window",
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class ShapeDetector:
         begin = time.perf_counter()
         seen = x[:, :known] if not whole else x
         flags = _flags(seen)
-        timer = _Timer()
+        timer = Timer()
         channels = [self._channel(channel, train, whole, timer) for channel in x[~flags]]
         tracks = {name: np.sum([one.tracks[name] for one in channels], axis=0) for name in channels[0].tracks}
         if flags.any():
@@ -99,10 +106,12 @@ class ShapeDetector:
             tracks=tracks,
             fit_seconds=timer.seconds,
             score_seconds=seconds - timer.seconds,
+            kinds={name: _KINDS.get(name, "no likelihood") for name in tracks},
             notes={
                 "periods": [one.period for one in channels],
                 "windows": [one.lengths[0] for one in channels],
                 "flags": np.flatnonzero(flags).tolist(),
+                **{name: [one.notes[name] for one in channels] for name in channels[0].notes},
             },
         )
 
@@ -115,7 +124,7 @@ class ShapeDetector:
             shares[index] = self(x[index : index + 1], train, whole).tracks[FUSED]
         return shares
 
-    def _channel(self, x: Scores, train: int | None, whole: bool, timer: _Timer) -> _Channel:
+    def _channel(self, x: Scores, train: int | None, whole: bool, timer: Timer) -> _Channel:
         known = None if train is None else self._fitted(x, train, 0.0, timer)
         if known is not None and not whole:
             return known
@@ -123,9 +132,9 @@ class ShapeDetector:
         if known is None:
             return every
         both = _mean_one(known.tracks[FUSED]) + _mean_one(every.tracks[FUSED])
-        return _Channel({**known.tracks, FUSED: both}, known.period, known.lengths)
+        return _Channel({**known.tracks, FUSED: both}, known.period, known.lengths, known.notes)
 
-    def _fitted(self, x: Scores, fit: int, trim: float, timer: _Timer) -> _Channel:
+    def _fitted(self, x: Scores, fit: int, trim: float, timer: Timer) -> _Channel:
         """Fitted on the first `fit` samples; their scores are the reference."""
         z = _standardised(x, fit)
         seen = z[:fit]
@@ -135,16 +144,23 @@ class ShapeDetector:
             models = [self._model(seen, length, self.shape, trim) for length in lengths]
             plain = self._model(seen, lengths[0], Shape(0.0, self.shape.floor), trim)
             gaussian = WindowGaussian.fit(seen, min(self.shortest, max(2, fit // 4)), self.examples)
-        surprises = [model.track(z) for model in models]
-        tracks = {"shape": surprises[0], "density": plain.track(z), "gaussian": gaussian.track(z)}
+        surprises, notes = self._surprises(models, z, fit, trim, timer)
+        tracks = {"shape": surprises[FUSED][0], "density": plain.track(z), "gaussian": gaussian.track(z)}
         # One Gaussian for all there is has learned the anomalies too.
-        judged = surprises if trim > 0.0 else [*surprises, tracks["gaussian"]]
-        heights = [Excess.of(track[:fit])(track) for track in judged]
-        highest = np.max(heights, axis=0)
-        fused = scipy.ndimage.uniform_filter1d(highest, max(1, lengths[0] // 4), mode="nearest")
-        return _Channel({FUSED: fused, **tracks}, period, lengths)
+        more = [] if trim > 0.0 else [tracks["gaussian"]]
+        fused = {name: _fused([*own, *more], fit, lengths[0] // 4) for name, own in surprises.items()}
+        return _Channel({**fused, **tracks}, period, lengths, notes)
 
-    def _flag(self, x: Scores, train: int | None, whole: bool, timer: _Timer) -> Scores:
+    def _surprises(
+        self, models: Sequence[WindowModel], z: Scores, fit: int, trim: float, timer: Timer
+    ) -> tuple[dict[str, list[Scores]], dict[str, Any]]:
+        """Surprise of every sample by each of the models, for `fused` and tracks made like it, and notes.
+
+        With a trim the samples that they are fitted to are not known to be normal.
+        """
+        return {FUSED: [model.track(z) for model in models]}, {}
+
+    def _flag(self, x: Scores, train: int | None, whole: bool, timer: Timer) -> Scores:
         """Excess of the surprise of a channel of few values, at the shortest length."""
         fit = len(x) if train is None or whole else train
         z = _standardised(x, fit)
@@ -154,7 +170,7 @@ class ShapeDetector:
         track = model.track(z)
         return Excess.of(track[:fit])(track)
 
-    def _model(self, x: Scores, length: int, shape: Shape, trim: float) -> WindowModel:
+    def _model(self, x: Scores, length: int, shape: Shape, trim: float, floor: float = 1.0) -> WindowModel:
         return WindowModel.fit(
             x,
             length,
@@ -162,20 +178,22 @@ class ShapeDetector:
             components=self.components,
             examples=self.examples,
             trim=trim,
+            floor=floor,
             seed=self.seed,
         )
 
 
 @dataclass(frozen=True)
 class _Channel:
-    """Tracks of a channel (T,), its period, and the window lengths, that of `shape` first."""
+    """Tracks of a channel (T,), its period, the window lengths, that of `shape` first, and what to note."""
 
     tracks: dict[str, Scores]
     period: int | None
     lengths: tuple[int, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Timer:
+class Timer:
     """Seconds spent inside it."""
 
     def __init__(self) -> None:
@@ -187,6 +205,12 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self.seconds += time.perf_counter() - self._begin
+
+
+def _fused(surprises: Sequence[Scores], fit: int, smoothing: int) -> Scores:
+    """The largest excess over the first `fit` samples, smoothed over so many."""
+    highest = np.max([Excess.of(track[:fit])(track) for track in surprises], axis=0)
+    return np.asarray(scipy.ndimage.uniform_filter1d(highest, max(1, smoothing), mode="nearest"))
 
 
 def _standardised(x: Scores, fit: int) -> Scores:

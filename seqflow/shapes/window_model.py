@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .mixture import Mixture, fit_mixture
+from ..mixture import Mixture, fit_mixture
 from .shape import Shape
 
 Array = NDArray[np.floating[Any]]
@@ -45,12 +45,13 @@ class WindowModel:
         components: int = 64,
         examples: int = 6_000,
         trim: float = 0.0,
+        floor: float = 1.0,
         seed: int = 0,
     ) -> WindowModel:
         """Fit to windows of x (T,), T >= L >= 2, drawn at random without replacement: at most `examples`.
 
         With `trim` the most unusual of them, this share, are left out and the fit is repeated, twice: for a
-        series that is not known to be normal.
+        series that is not known to be normal. `floor` is that of `fit_mixture`.
         """
         if not 2 <= length <= len(x):
             raise ValueError(f"windows of {length} samples do not fit a series of {len(x)}")
@@ -59,10 +60,11 @@ class WindowModel:
         count = min(examples, len(windows))
         chosen = np.random.default_rng(seed).choice(len(windows), count, replace=False)
         u = shape.coefficients(windows[chosen])
-        mixture = fit_mixture(u, components, seed=seed)
+        mixture = fit_mixture(u, components, floor=floor, seed=seed)
         for _ in range(2 if trim > 0.0 else 0):
             surprise = -mixture.log_prob(u)
-            mixture = fit_mixture(u[surprise <= np.quantile(surprise, 1.0 - trim)], components, seed=seed)
+            usual = u[surprise <= np.quantile(surprise, 1.0 - trim)]
+            mixture = fit_mixture(usual, components, floor=floor, seed=seed)
         return cls(length, shape, mixture)
 
     def surprise(self, x: Array) -> NDArray[np.float64]:

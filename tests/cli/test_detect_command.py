@@ -17,7 +17,8 @@ import soundfile
 from calls import Result, Seqflow
 
 import seqflow as library
-from seqflow.errors import InputError
+from seqflow.errors import InputError, UsageError
+from seqflow.shape_flow import FlowDetector
 from seqflow.shapes import ShapeDetector
 
 LENGTH, FAULT = 1500, (900, 930)
@@ -37,6 +38,11 @@ def wave(seed: int = 0, *, fault: bool = True, period: float = 50.0) -> np.ndarr
     if fault:
         x[slice(*FAULT)] += 1.5 * np.hanning(FAULT[1] - FAULT[0])
     return x
+
+
+def trained_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = partial(FlowDetector, components=8, examples=500, steps=25, fixed=(16,))
+    monkeypatch.setattr("seqflow.shape_flow.FlowDetector", small)
 
 
 def stamps() -> list[str]:
@@ -334,3 +340,34 @@ def test_the_verb(tmp_path: Path) -> None:
     assert library.detect(np.zeros(400)).status == "constant"
     with pytest.raises(InputError, match="unreadable"):
         library.detect(tmp_path / "none.csv")
+
+
+def test_couplings_are_trained_and_told_of(
+    seqflow: Seqflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_quickly(monkeypatch)
+    path = write(tmp_path / "pump.csv", {"pressure": wave()})
+    words = ("detect", path, "--normal", 800, "--prefix-only", "--train", 30)
+    result = seqflow(*words)
+    assert result.code == 0
+    assert "couplings by window: 64 too short, 16 " in result.err
+    one = series_of(seqflow(*words, "--json"))
+    (verdicts,) = one["couplings"]
+    assert [verdict["length"] for verdict in verdicts] == [64, 16]
+    assert verdicts[1]["outcome"] in ("kept", "no better") and verdicts[1]["steps"] <= 25
+    assert in_place(one["events"][0])
+    assert one["kinds"]["fused"] == "no likelihood"
+    assert one["kinds"]["gaussian"] == "likelihood of the window"
+
+
+def test_training_needs_a_normal_beginning_and_a_time(seqflow: Seqflow, tmp_path: Path) -> None:
+    path = write(tmp_path / "pump.csv", {"pressure": wave()})
+    for words, text in (
+        (("--train", 5), "--normal"),
+        (("--train", 0, "--normal", 800), "above 0"),
+        (("--train", "nan", "--normal", 800), "above 0"),
+    ):
+        result = seqflow("detect", path, *words)
+        assert result.code == 2 and text in result.err and len(result.err.splitlines()) == 1
+    with pytest.raises(UsageError, match="not both"):
+        library.detect(path, 800, train=5.0, detector=QUICK())

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from seqflow.shapes import Mixture, fit_mixture
+from seqflow.mixture import Mixture, fit_mixture
 
 
 def drawn(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,43 +1,24 @@
-"""Base densities: independent, identically distributed noise with one set of parameters per channel.
+"""Independent, identically distributed noise with one set of parameters per channel.
 
-Shapes: z is (B, C, T). `log_prob` is elementwise, in nats: its sum over C and T is the log-density, and its
-parts tell where in time a sequence is unlikely.
+Shapes: z is (B, C, T).
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from .base import Base
+
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-class Base(nn.Module, ABC):
-    """A density over (C, T) noise, independent over time and channels."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        if channels < 1:
-            raise ValueError(f"a base density needs at least one channel, got {channels}")
-        self.channels = channels
-
-    @abstractmethod
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Elementwise log-density (B, C, T) in nats."""
-
-    @abstractmethod
-    def sample(
-        self, n: int, length: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Draw (n, C, length). The draws' deviations are multiplied by `temperature`."""
-
-    def _normal(self, n: int, length: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-        # Drawn on the CPU: one seed gives one set of samples whatever the device of the model.
-        z = torch.randn((n, self.channels, length), generator=generator, dtype=torch.float64)
-        return z.to(device=like.device, dtype=like.dtype)
+def _normal(channels: int, n: int, length: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    # Drawn on the CPU: one seed gives one set of samples whatever the device of the model.
+    z = torch.randn((n, channels, length), generator=generator, dtype=torch.float64)
+    return z.to(device=like.device, dtype=like.dtype)
 
 
 class Normal(Base):
@@ -56,7 +37,7 @@ class Normal(Base):
         self, n: int, length: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw (n, C, length)."""
-        z = self._normal(n, length, self.log_scale, generator)
+        z = _normal(self.channels, n, length, self.log_scale, generator)
         return temperature * torch.exp(self.log_scale) * z
 
 
@@ -113,14 +94,19 @@ class StudentT(Base):
     def sample(
         self, n: int, length: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draw (n, C, length) as normal / sqrt(chi² / ν); chi² by Bailey's polar identity for t."""
-        # Bailey (1994): t = cos(2πu) sqrt(ν (v^(-2/ν) - 1)) is Student-t with ν degrees of freedom.
-        u = torch.rand((n, self.channels, length), generator=generator, dtype=torch.float64)
-        v = torch.rand((n, self.channels, length), generator=generator, dtype=torch.float64)
+        """Draw (n, C, length)."""
         nu = self.freedom.detach().double().cpu()
-        radius = torch.sqrt(nu * torch.expm1(-2.0 / nu * torch.log(v.clamp(min=1e-300))))
-        z = (torch.cos(2.0 * math.pi * u) * radius).to(self.log_scale)
+        z = draw_student((n, self.channels, length), nu, generator).to(self.log_scale)
         return temperature * torch.exp(self.log_scale) * z
+
+
+def draw_student(shape: tuple[int, ...], nu: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Student's t with ν degrees of freedom and scale 1, on the CPU; ν (float64) broadcasts to `shape`."""
+    # Bailey (1994): t = cos(2πu) sqrt(ν (v^(-2/ν) - 1)) is Student-t with ν degrees of freedom.
+    u = torch.rand(shape, generator=generator, dtype=torch.float64)
+    v = torch.rand(shape, generator=generator, dtype=torch.float64)
+    radius = torch.sqrt(nu * torch.expm1(-2.0 / nu * torch.log(v.clamp(min=1e-300))))
+    return torch.cos(2.0 * math.pi * u) * radius
 
 
 class Mixture(Base):
@@ -147,7 +133,7 @@ class Mixture(Base):
         self, n: int, length: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw (n, C, length): a component, then a normal of its scale."""
-        z = self._normal(n, length, self.log_scale, generator)
+        z = _normal(self.channels, n, length, self.log_scale, generator)
         u = torch.rand((n, self.channels, length), generator=generator, dtype=torch.float64)
         edges = torch.softmax(self.logits.detach().double().cpu(), -1).cumsum(-1)
         index = (u.unsqueeze(-1) > edges[..., :-1]).sum(-1).to(self.log_scale.device)

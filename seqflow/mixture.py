@@ -1,5 +1,7 @@
 """A mixture of Gaussians that share one diagonal covariance: k-means, then a few rounds of EM.
 
+NumPy alone but for k-means, for which scikit-learn is imported when a mixture is fitted.
+
 Shapes: examples u (N, D), K components.
 """
 
@@ -10,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 Matrix = NDArray[np.float64]
 
@@ -34,12 +35,12 @@ class Mixture:
 
     def log_prob(self, u: Matrix) -> Matrix:
         """Log-density (N,) in nats of u (N, D)."""
-        return np.asarray(logsumexp(self._joint(u), axis=1))
+        return _log_sum(self._joint(u))[:, 0]
 
     def responsibilities(self, u: Matrix) -> Matrix:
         """P(k | u): (N, K)."""
         joint = self._joint(u)
-        return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
+        return np.asarray(np.exp(joint - _log_sum(joint)))
 
     def _joint(self, u: Matrix) -> Matrix:
         """log w_k N(u; m_k, diag(v)): (N, K)."""
@@ -79,6 +80,12 @@ def fit_mixture(u: Matrix, components: int, *, rounds: int = 4, floor: float = 1
         inner = (np.square(u).sum(0) - (mass[:, None] * np.square(means)).sum(0)) / len(u)
         model = Mixture(_shares(mass), means, _floored(inner, floor))
     return model
+
+
+def _log_sum(joint: Matrix) -> Matrix:
+    """log Σ_k exp(joint) (N, 1)."""
+    top = joint.max(axis=1, keepdims=True)
+    return np.asarray(top + np.log(np.exp(joint - top).sum(axis=1, keepdims=True)))
 
 
 def _shares(mass: Matrix) -> Matrix:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import console
-from .options import MARKUP, JsonOption, examples
+from .options import MARKUP, JsonOption, RecipeArgument, SetOption, examples
 from .progress import Progress
 
 if TYPE_CHECKING:
     from seqflow.jobs.inspect import Found
+    from seqflow.jobs.pack import Packed
 
 app = typer.Typer(
     rich_markup_mode=MARKUP,
-    help="List, fetch, look at and make up recordings.",
+    help="List, fetch, look at, make up and pack recordings.",
     epilog=examples(
         "seqflow data",
         "seqflow data inspect recordings/",
@@ -29,7 +30,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def data(context: typer.Context, json: JsonOption = False) -> None:
-    """List, fetch, look at and make up recordings."""
+    """List, fetch, look at, make up and pack recordings."""
     if context.invoked_subcommand is None:
         list_(json)
 
@@ -217,6 +218,61 @@ def make(
         return
     for path in (*made.normal, *made.faulty, *([made.listing] if made.listing else [])):
         console.say(str(path))
+
+
+@app.command(
+    "pack",
+    epilog=examples(
+        "seqflow data pack audio/fsdd --out shards",
+        "seqflow data pack mine.yaml --set data.root=recordings --out shards",
+        "seqflow train mine.yaml --set data.root=shards",
+    ),
+)
+def pack(
+    recipe: RecipeArgument,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the shards.", show_default=False)
+    ],
+    set_: SetOption = None,
+    shard_mb: Annotated[
+        int, typer.Option("--shard-mb", metavar="MB", min=1, help="Size of a shard, MiB.")
+    ] = 256,
+    json: JsonOption = False,
+) -> None:
+    """Pack a recipe's many files into few, to train from.
+
+    Every recording is decoded once, as the recipe's data say. Set data.root to DIR then: the training is the
+    same to the bit, and opens a file for every shard instead of one for every window.
+    """
+    from seqflow.jobs.pack import pack as pack_files
+    from seqflow.recipe import load
+
+    with Progress("files", quiet=json) as progress:
+        packed = pack_files(load(recipe, set_ or ()), out, shard_mb=shard_mb, on_file=progress.update)
+    if json:
+        console.say_json(packed)
+    else:
+        console.say(str(packed.root))
+        show_packed(packed)
+        console.note(f"next: seqflow train {recipe} --set data.root={packed.root}")
+    raise typer.Exit(3 if packed.left_out else 0)
+
+
+def show_packed(packed: Packed) -> None:
+    """On stderr what was left out, how much there is, and whether it is of one kind."""
+    for error in packed.left_out:
+        console.fail(str(error))
+    size = f"{packed.bytes / 1e6:,.1f} MB"
+    console.note(f"{packed.recordings:,} recordings in {packed.shards:,} shards, {size}")
+    if len(packed.kinds) > 1:
+        shown = ", ".join(
+            f"{channels} channel{'s' * (channels != 1)}" + (f" at {rate:g} Hz" if rate else "")
+            for rate, channels in packed.kinds[:4]
+        )
+        console.note(
+            f"there are recordings of {shown}: a training leaves out what is not as its first recording "
+            "is; set data.rate and data.channels, and pack anew, to use all"
+        )
 
 
 def _percent(share: float | None) -> str:

@@ -27,6 +27,23 @@ def conditions_of(path: Path, config: DataConfig, columns: Mapping[str, str] | N
     return found
 
 
+def packed_conditions(
+    name: str, config: CommonData, columns: Mapping[str, str], sidecar: Mapping[str, str]
+) -> dict[str, str]:
+    """The values of a file that was packed into shards: by its name, its manifest's columns, its sidecar."""
+    found = {}
+    for key, source in config.conditions.items():
+        if source.path is not None:
+            value = _search(source.path, name)
+        elif source.column is not None:
+            value = columns.get(source.column, "").strip()
+        else:
+            value = sidecar.get(source.sidecar or "")
+        if value:
+            found[key] = value
+    return found
+
+
 def name_conditions(name: str, config: CommonData) -> dict[str, str]:
     """The values that the name of a made-up recording declares."""
     sources = config.conditions.items()

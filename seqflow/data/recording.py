@@ -42,6 +42,7 @@ class Recording(ABC):
             for certain once `blocks` has come to its end.
         detail: a line on that fault.
         conditions: what is declared about the recording, values by the names of `data.conditions`.
+        digest: that of its file, see `file_digest`, where `path` is not there to be asked; else "".
     """
 
     name: str
@@ -56,6 +57,7 @@ class Recording(ABC):
     status: str
     detail: str
     conditions: Mapping[str, str] = _NONE
+    digest: str = ""
 
     @abstractmethod
     def read(self, start: int, frames: int) -> Block:
@@ -98,7 +100,7 @@ class Part(Recording):
         self.length = stop - start
         self.start = whole.start + start
         self.status, self.detail = whole.status, whole.detail
-        self.conditions = whole.conditions
+        self.conditions, self.digest = whole.conditions, whole.digest
 
     def read(self, start: int, frames: int) -> Block:
         """Samples of the stretch; never beyond its end."""

@@ -12,8 +12,9 @@ import numpy as np
 from ..errors import InputError, UsageError
 from ..recipe import Recipe
 from ..recipe.data import CommonData, SplitConfig
-from .collection import Item, open_collection
+from .collection import open_collection
 from .discover import raise_it
+from .item import Item
 from .partition import PARTS, partition
 from .recording import Recording
 

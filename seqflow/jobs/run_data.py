@@ -38,7 +38,9 @@ def roles(parts: Mapping[str, Sequence[Recording]], digests: Iterable[tuple[Path
     sizes = {*asked.values()}
     found: dict[str, str] = {}
     for part, recordings in parts.items():
-        for path in sorted({recording.path for recording in recordings} - {""}):
+        for digest in {recording.digest for recording in recordings} & asked.keys():
+            found.setdefault(digest, part)
+        for path in sorted({recording.path for recording in recordings if not recording.digest} - {""}):
             try:
                 # Most have another size: they need not be read.
                 digest = file_digest(Path(path)) if os.stat(path).st_size in sizes else ""  # noqa: PTH116

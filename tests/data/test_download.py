@@ -106,7 +106,7 @@ def left(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", ["set.tar.gz", "no-length", "moved"])
-@pytest.mark.parametrize("checksum", [f"sha256:{SHA256}", f"md5:{MD5}"])
+@pytest.mark.parametrize("checksum", [f"sha256:{SHA256}", f"md5:{MD5}"], ids=["sha256", "md5"])
 def test_a_set_arrives(tmp_path: Path, entry: PublicSet, address: str, page: str, checksum: str) -> None:
     seen: list[tuple[int, int]] = []
     entry = replace(entry, url=f"{address}/{page}", checksum=checksum)

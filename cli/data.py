@@ -262,8 +262,8 @@ def show_packed(packed: Packed) -> None:
     """On stderr what was left out, how much there is, and whether it is of one kind."""
     for error in packed.left_out:
         console.fail(str(error))
-    size = f"{packed.bytes / 1e6:,.1f} MB"
-    console.note(f"{packed.recordings:,} recordings in {packed.shards:,} shards, {size}")
+    size, shards = f"{packed.bytes / 1e6:,.1f} MB", f"{packed.shards:,} shard{'s' * (packed.shards != 1)}"
+    console.note(f"{packed.recordings:,} recordings in {shards}, {size}")
     if len(packed.kinds) > 1:
         shown = ", ".join(
             f"{channels} channel{'s' * (channels != 1)}" + (f" at {rate:g} Hz" if rate else "")

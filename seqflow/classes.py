@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,10 @@ class Classes:
                 )
         return cls({name: tuple(sorted(values)) for name, values in found.items()})
 
+    @cached_property
+    def _index(self) -> dict[str, dict[str, int]]:
+        return {name: {value: i for i, value in enumerate(values)} for name, values in self.values.items()}
+
     def __bool__(self) -> bool:
         return bool(self.values)
 
@@ -61,8 +66,8 @@ class Classes:
     def codes(self, conditions: Mapping[str, str]) -> list[int]:
         """Index of the value of each of the N conditions; -1 where none is given, or an unknown one."""
         return [
-            values.index(conditions[name]) if conditions.get(name) in values else -1
-            for name, values in self.values.items()
+            places.get(conditions[name], -1) if name in conditions else -1
+            for name, places in self._index.items()
         ]
 
     def one_hot(self, codes: Codes) -> NDArray[np.float32]:

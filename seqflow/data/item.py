@@ -25,7 +25,7 @@ class Item:
     """
 
     name: str
-    path: Path | None
+    path: str | Path | None
     recordings: list[Recording]
     digest: str
     size: int

@@ -36,7 +36,7 @@ class ShardRecording(Recording):
         step: float | None,
         status: str,
         detail: str,
-        digest: str,
+        digest: bytes,
         conditions: Mapping[str, str],
     ) -> None:
         self._shards, self._first, self._last = shards, first, last
@@ -47,7 +47,12 @@ class ShardRecording(Recording):
         self.rate, self.step = rate, step
         self.length, self.start = length, start
         self.status, self.detail = status, detail
-        self.digest, self.conditions = digest, conditions
+        self._digest, self.conditions = digest, conditions
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        """Hex SHA-256; kept as bytes, since there may be millions."""
+        return self._digest.hex()
 
     def read(self, start: int, frames: int) -> Block:
         """Samples by position. Raises InputError `corrupt` or `unreadable`, for the shard."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from .recording import Kind
 from .shard_format import INDEX, INDEX_SCHEMA, Header, check_reading, read_header
 from .shard_map import ShardMap
 from .shard_recording import ShardRecording
+
+_Declared = dict[tuple[tuple[str, str], ...], Mapping[str, str]]
 
 
 def open_shards(data: FileData, strict: bool, on_error: Report) -> list[Item]:
@@ -39,6 +41,7 @@ def open_shards(data: FileData, strict: bool, on_error: Report) -> list[Item]:
     faults: list[InputError] = []
     items: list[Item] = []
     shards, rows = _read_index(root)
+    known: _Declared = {}
     count = 0
     # A row for every stretch; those of a file follow each other.
     for packed, stretches in groupby(rows, key=_name):
@@ -47,7 +50,7 @@ def open_shards(data: FileData, strict: bool, on_error: Report) -> list[Item]:
         if not wanted(name):
             continue
         try:
-            items.append(_item(root, name, list(stretches), shards, data, strict))
+            items.append(_item(root, name, list(stretches), shards, known, data, strict))
         except InputError as error:
             faults.append(error)
             on_error(error)
@@ -141,25 +144,34 @@ def _wanted(data: FileData, header: Header) -> Callable[[str], bool]:
     return lambda name: globs.match(name) and not excluded.match(name)
 
 
-def _item(root: Path, name: str, rows: list[_Row], shards: ShardMap, data: FileData, strict: bool) -> Item:
+def _item(
+    root: Path,
+    name: str,
+    rows: list[_Row],
+    shards: ShardMap,
+    known: _Declared,
+    data: FileData,
+    strict: bool,
+) -> Item:
     """A file and what is in it. Raises InputError where it is left out."""
     first = rows[0]
-    path = root / name
+    path = f"{root}/{name}"
     if strict and first.status != "ok":
         raise InputError(path, first.status, f"{first.detail}; replace the file, and pack anew")
-    conditions = {}
+    conditions: Mapping[str, str] = {}
     if data.conditions:
-        declared = json.loads(first.declared or "{}")
+        declared = json.loads(first.declared) if first.declared else {}
         conditions = packed_conditions(name, data, declared.get("columns", {}), declared.get("sidecar", {}))
         require(path, data, conditions)
-    digest = first.digest.hex()
+        # Most recordings share theirs with others: one mapping for all of them.
+        conditions = known.setdefault(tuple(conditions.items()), conditions)
     recordings = [
         ShardRecording(
             shards,
             row.first,
             row.last,
             name=f"{name}#{row.stretch}" if row.stretch else name,
-            path=str(path),
+            path=path,
             kind=row.kind,
             channels=row.channels,
             channel_names=row.channel_names,
@@ -170,9 +182,9 @@ def _item(root: Path, name: str, rows: list[_Row], shards: ShardMap, data: FileD
             step=row.step,
             status=row.status,
             detail=row.detail,
-            digest=digest,
+            digest=first.digest,
             conditions=conditions,
         )
         for row in rows
     ]
-    return Item(name, path, [*recordings], digest, first.size, first.split)
+    return Item(name, path, [*recordings], first.digest.hex(), first.size, first.split)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -59,6 +61,11 @@ def split_recordings(recipe: Recipe, *, strict: bool = False) -> Parts:
     Raises UsageError where nothing is left of a part that is asked for, all training data are constant, or a
     training file has the same content as a held-back one; InputError for a faulty manifest, or with `strict`.
     """
+    with _uncollected():
+        return _split(recipe, strict)
+
+
+def _split(recipe: Recipe, strict: bool) -> Parts:
     data, split = recipe.data, recipe.data.split
     skipped: list[InputError] = []
     report = raise_it if strict else skipped.append
@@ -106,6 +113,18 @@ def split_recordings(recipe: Recipe, *, strict: bool = False) -> Parts:
         channel_names=first.channel_names,
         fingerprint=digest.hexdigest(),
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: it would go through millions of recordings again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _by_time(item: Item, split: SplitConfig) -> dict[str, list[Recording]]:

@@ -171,10 +171,10 @@ class _Reader:
                     # In another notation: an error, and no reason to leave it out.
                     column.kind = "number"
         if self.values is None:
+            # A column that turns out to be text only later keeps its place, and is left out at the end.
             self.columns = [column for column in self.columns if column.kind != "text"]
-            width = len(self.columns) + (self.choice.label is not None)
-            self.values = Spool(self.path, np.float64, width)
-        block = np.full((rows, len(self.columns) + (self.choice.label is not None)), np.nan)
+            self.values = Spool(self.path, np.float64, self._width())
+        block = np.full((rows, self._width()), np.nan)
         for place, column in enumerate(self.columns):
             if column.kind == "number":
                 block[:, place] = self._numbers(batch.column(str(column.index)), column.index)
@@ -187,6 +187,10 @@ class _Reader:
         if self.time is not None:
             self.time.append([batch.column(str(index)) for index in self.choice.time])
         self.rows += rows
+
+    def _width(self) -> int:
+        """Columns of the values, the labels among them."""
+        return len(self.columns) + (self.choice.label is not None)
 
     def _kind(self, cells: pa.Array, *, other: bool = False) -> str:
         """What most cells are; `other`: with the other decimal mark, or with marks of thousands."""

@@ -16,7 +16,8 @@ def in_time_order(path: Path, seconds: Spool) -> tuple[Spool, Spool]:
 
     `seconds` is given up. Raises ResourceError where there is no room for the two.
     """
-    size = max(1, spool.LARGE // 8)
+    # Sorting takes some arrays as large as a run, and merging parts of all runs, together no larger than one.
+    size = max(1, spool.LARGE // 32)
     stored = Spool(path, np.float64), Spool(path, np.int64)
     runs = []
     for start in range(0, seconds.length, size):

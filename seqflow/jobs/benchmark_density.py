@@ -19,7 +19,7 @@ from ..data.split import Parts, split_recordings
 from ..errors import InputError, UsageError
 from ..files import make_folder, write_text
 from ..model import Model
-from ..recipe import Recipe
+from ..recipe import Recipe, WindowMixtureConfig
 from ..references import fit_references
 from ..runtime import repeatable
 from ..training import Event
@@ -180,7 +180,7 @@ def model_nats(model: Model, held: HeldOut, *, told: bool) -> Array:
 
 
 def _check_length(recipes: Sequence[Recipe], runs: Sequence[tuple[Path, Model]], length: int) -> None:
-    divisors = [(recipe.name, recipe.model.divisor) for recipe in recipes]
+    divisors = [(recipe.name, _divisor(recipe)) for recipe in recipes]
     divisors += [(str(path), model.flow.divisor) for path, model in runs]
     for name, divisor in divisors:
         if length % divisor:
@@ -188,6 +188,12 @@ def _check_length(recipes: Sequence[Recipe], runs: Sequence[tuple[Path, Model]],
                 f"benchmark density: {name} takes multiples of {divisor} samples, not windows of {length}; "
                 "give another --length"
             )
+
+
+def _divisor(recipe: Recipe) -> int:
+    """What lengths must be multiples of; noise that belongs to whole windows takes these alone."""
+    whole = isinstance(recipe.model.base, WindowMixtureConfig)
+    return recipe.data.window if whole else recipe.model.divisor
 
 
 def _per_sample(nats: Array, held: HeldOut) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ..errors import InputError, SeqflowError, UsageError
 from ..model import Model
 from ..recipe.data import FileData
 from .result_table import count_text
+from .run_data import new_to
 from .sample_material import of_folder
 from .tsb_ad_series import spread
 
@@ -46,8 +46,7 @@ def gather_normal(model: Model, folder: Path, limit: int | None) -> NormalRecord
         raise UsageError(f"--limit {limit}: an area under the curve needs 2 recordings or more")
     found, failed = of_folder(model, folder)
     notes: list[str] = []
-    known = _known(model, notes)
-    new = [one for one in found if not one.path or Path(one.path).resolve() not in known]
+    new = new_to(_known(model, notes), found)
     if len(new) < len(found):
         passed = count_text(len(found) - len(new), "recording", "recordings")
         notes.append(f"{passed} passed over: the run was trained, validated or calibrated on them")
@@ -69,17 +68,16 @@ def values_error(recording: Recording) -> InputError | None:
     return InputError(recording.path or recording.name, "too_large", text)
 
 
-def _known(model: Model, notes: list[str]) -> set[Path]:
-    """The files that the run was made from, and are still there."""
+def _known(model: Model, notes: list[str]) -> list[Recording]:
+    """The recordings that the run was made from, and are still there."""
     if not isinstance(model.recipe.data, FileData):
-        return set()
+        return []
     try:
         parts = split_recordings(model.recipe)
     except SeqflowError as error:
         notes.append(f"not checked whether recordings are new to the run: its data cannot be opened: {error}")
-        return set()
-    made: Sequence[Recording] = [*parts.train, *parts.valid, *parts.calibration]
-    return {Path(one.path).resolve() for one in made if one.path}
+        return []
+    return [*parts.train, *parts.valid, *parts.calibration]
 
 
 def _anomalous(recording: Recording) -> bool:

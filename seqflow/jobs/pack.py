@@ -53,7 +53,7 @@ def pack(
     """Pack the files of a recipe's `data` into the folder `out`, read as the recipe says.
 
     With `data.root` set to the folder, trainings are what they are with the files. Memory: one file, as its
-    reader holds it, and some 30 MB. `on_file` gets the number done, and of all. What cannot be read, from its
+    reader holds it, and some 60 MB. `on_file` gets the number done, and of all. What cannot be read, from its
     first sample to its last, is left out.
 
     Raises UsageError where there is nothing to pack, or `out` holds something; NothingUsableError where no

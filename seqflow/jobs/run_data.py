@@ -29,6 +29,25 @@ def run_data(model: Model) -> Parts:
     return found
 
 
+def new_to(made: Sequence[Recording], found: Sequence[Recording]) -> list[Recording]:
+    """Those of the recordings found that come from none of the files that others were made from.
+
+    By place, and by content where files were packed into shards and may be gone. Raises InputError where a
+    file cannot be read.
+    """
+    places = {Path(one.path).resolve() for one in made if one.path and not one.digest}
+    digests = {one.digest for one in made if one.digest}
+
+    def known(one: Recording) -> bool:
+        if not one.path:
+            return False
+        return Path(one.path).resolve() in places or (
+            bool(digests) and (one.digest or file_digest(Path(one.path))) in digests
+        )
+
+    return [one for one in found if not known(one)]
+
+
 def roles(parts: Mapping[str, Sequence[Recording]], digests: Iterable[tuple[Path, str]]) -> dict[str, str]:
     """Which part of a training has a file of the same content, by the digest; those in none are missing.
 

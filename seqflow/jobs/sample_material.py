@@ -20,6 +20,7 @@ from ..data.recording import Recording
 from ..data.split import split_recordings
 from ..errors import InputError, SeqflowError, UsageError
 from ..model import Model
+from .run_data import new_to
 
 Array = NDArray[np.floating[Any]]
 
@@ -99,8 +100,7 @@ def gather(model: Model, folder: Path | None, length: int) -> Material:
             train = split_recordings(model.recipe).train
         except SeqflowError as error:
             notes.append(f"without the training data: {error}")
-        seen = {Path(one.path).resolve() for one in train if one.path}
-        kept = [one for one in real if not one.path or Path(one.path).resolve() not in seen]
+        kept = new_to(train, real)
         if len(kept) < len(real):
             notes.append(
                 f"{len(real) - len(kept)} recordings of {folder} left out: the model was trained on them"

@@ -26,11 +26,11 @@ Array = NDArray[np.floating[Any]]
 Scores = NDArray[np.float64]
 
 _FEWEST = 32
-# What is a likelihood of what; all other tracks are none.
+# What is a likelihood of what, in units of the channel's deviation; all other tracks are none.
 _KINDS = {
     "shape": "likelihood of the window without its level, its amplitude softened",
-    "density": "likelihood of the window without its level",
-    "gaussian": "likelihood of the window",
+    "density": "likelihood of the standardised window without its level",
+    "gaussian": "likelihood of the standardised window",
 }
 
 

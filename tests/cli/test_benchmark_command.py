@@ -237,6 +237,7 @@ def test_a_model_with_conditions_is_measured_with_and_without(
         (["toy/sine", "--part", "train"], "part train"),
         (["toy/sine", "--windows", "0"], "0 windows"),
         (["toy/sine", "--length", "65"], "multiples of 2"),
+        (["toy/sine", "--length", "64", "--set", "model.base={kind: window_mixture}"], "multiples of 128"),
         (["toy/sine", "--length", "100000"], "no whole window of 100000"),
         (["toy/sine", "--set", "data.windo=3"], "nearest valid key 'window'"),
         (["audio/fsdd", "--set", "data.root=/nonexistent"], "data.root"),

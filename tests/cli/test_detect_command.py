@@ -357,7 +357,7 @@ def test_couplings_are_trained_and_told_of(
     assert verdicts[1]["outcome"] in ("kept", "no better") and verdicts[1]["steps"] <= 25
     assert in_place(one["events"][0])
     assert one["kinds"]["fused"] == "no likelihood"
-    assert one["kinds"]["gaussian"] == "likelihood of the window"
+    assert one["kinds"]["gaussian"] == "likelihood of the standardised window"
 
 
 def test_training_needs_a_normal_beginning_and_a_time(seqflow: Seqflow, tmp_path: Path) -> None:

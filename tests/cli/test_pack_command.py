@@ -141,7 +141,7 @@ def test_what_is_left_out_and_what_is_not_alike_is_said(
     assert result.code == 3
     assert "bad.wav: not_audio: " in result.err
     assert "there are recordings of 1 channel at 8000 Hz, 2 channels at 16000 Hz: " in result.err
-    assert "15 recordings in 1 shards" in result.err
+    assert "15 recordings in 1 shard, " in result.err
     seen = json.loads((tmp_path / "out/shards.json").read_text())
     assert len(seen["shards"]) == 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,11 +16,13 @@ FLOATS = st.one_of(
 NUMBERS = arrays(np.float64, st.integers(1, 40), elements=FLOATS)
 
 
+@settings(deadline=None)
 @given(x=NUMBERS, size=st.integers(1, 41))
 def test_the_median_is_that_of_numpy(x: np.ndarray, size: int) -> None:
     assert median(lambda: np.split(x, range(size, len(x), size))) == np.median(x)
 
 
+@settings(deadline=None)
 @given(x=NUMBERS, size=st.integers(1, 41))
 def test_a_sum_does_not_depend_on_the_blocks(x: np.ndarray, size: int) -> None:
     total = 0.0

@@ -333,3 +333,14 @@ def test_a_flipped_bit_in_any_sample_is_found_where_it_is_used(tmp_path: Path) -
         else:
             recording.read(0, recording.length)
     assert harmed == 1
+
+
+def test_a_packing_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            assert total == 10 and list(tmp_path.glob("deep/.shards*"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(recipe(sounds(tmp_path / "loose"), "audio"), tmp_path / "deep/shards", on_file=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["loose"]

@@ -17,7 +17,7 @@ from seqflow.data.time_order import in_time_order
 @settings(deadline=None)
 @given(
     times=st.lists(st.integers(0, 12), max_size=60),
-    most=st.sampled_from([0, 8, 24, 80, 1 << 20]),
+    most=st.sampled_from([0, 64, 96, 320, 1 << 20]),
     ahead=st.integers(1, 5),
 )
 def test_merging_is_a_stable_sort(times: list[int], most: int, ahead: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_shape_couplings import gusts
+from gusts import gusts
 
 from seqflow.detector import FUSED
 from seqflow.shape_flow import FlowDetector, select

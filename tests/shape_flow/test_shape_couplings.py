@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 import torch
 from cases import jacobian, perturb
+from gusts import gusts
 
 from seqflow.shape_flow import Couplings
 from seqflow.shapes import WindowModel
-
-
-def gusts(samples: int, seed: int = 0) -> np.ndarray:
-    """Noise whose loudness follows the sample before: no mixture of few Gaussians knows of it."""
-    rng = np.random.default_rng(seed)
-    x = np.zeros(samples)
-    for t in range(1, samples):
-        x[t] = (0.2 + 0.9 * abs(x[t - 1])) * rng.standard_normal()
-    return np.asarray(np.clip(x, -8.0, 8.0) / 0.5)
 
 
 def windows(x: np.ndarray, length: int, count: int = 400) -> np.ndarray:

@@ -11,7 +11,8 @@ would hide what is compared as soon as all of them fit in memory. Rounds take tu
 beside those of the clock, since the machine may be shared: waiting for a core is no cost of the code. The
 files lie in the page cache, as just written.
 
-Opens of files in the folder are counted by strace in a run apart: of a start, and of a start and one epoch.
+Opens of files below the folder are counted by strace in runs apart: of a start, and of a start and one
+epoch.
 Writes shards.json and shards.md with --out alone.
 """
 
@@ -159,16 +160,16 @@ def report(result: dict[str, Any]) -> str:
         f"{options['rounds']} rounds in turns, one process, no cache of decoded recordings, files in the "
         f"page cache. On {result['machine']['cpu']}, {result['machine']['cores']} cores.",
         "",
-        "| from | windows/CPU s | windows/s | start, CPU s | start, s | opens, start | start and epoch "
-        "| MB |",
+        "| from | windows/CPU s | windows/s | start, CPU s | start, s | opens, start | "
+        "opens, start and epoch | MB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, row in result["rows"].items():
         counts = ["-" if row[key] is None else f"{row[key]:,}" for key in ("opens_at_start", "opens")]
         lines.append(
             f"| {name} | {row['windows_per_cpu_second']:,.0f} | {row['windows_per_second']:,.0f} | "
-            f"{row['start_cpu']:.2f} | {row['start']:.2f} | {' | '.join(counts)} "
-            f"| {row['bytes'] / 1e6:,.0f} |"
+            f"{row['start_cpu']:.2f} | {row['start']:.2f} | {' | '.join(counts)} | "
+            f"{row['bytes'] / 1e6:,.0f} |"
         )
     lines.append("")
     for name, row in result["rows"].items():

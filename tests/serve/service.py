@@ -19,6 +19,7 @@ import pytest
 
 SECONDS = 60.0
 """Most of any wait."""
+COMMAND = [sys.executable, "-m", "seqflow_cli", "serve"]
 
 
 class Service:
@@ -34,7 +35,8 @@ class Service:
             env["SEQFLOW_TOKEN"] = token
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "seqflow_cli", "serve", str(run), "--port", "0", "--json", *options],
+            # A busy machine takes long to start a child, which nobody is to wait for in vain.
+            [*COMMAND, str(run), "--port", "0", "--json", "--limit-wait", str(SECONDS), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,6 +1,7 @@
 """Throughput of `seqflow batch` beside the bare model on windows that are in memory already.
 
-    python benchmarks/batch.py [--run RUN] [--files 20000] [--bare 512] [--out benchmarks/results]
+    python benchmarks/batch.py [--run RUN] [--files 20000] [--dask-files 2000] [--bare 512]
+        [--out benchmarks/results]
 
 Makes so many FLAC files of one second of noise and tones at the model's rate, and scores them with 2
 processes of one thread; without RUN a small model of audio/machine is trained first on made-up recordings.
@@ -45,6 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path)
     parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--dask-files", type=int, default=2_000, help="files that dask gets of these")
     parser.add_argument("--bare", type=int, default=512, help="files whose windows the bare model gets")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -53,17 +55,21 @@ def main() -> None:
         run = options.run or _train(folder / "run")
         model = seqflow.load(run)
         _make(folder / "in", options.files, int(model.rate or 8000))
-        few = sorted((folder / "in").iterdir())[: options.bare]
+        files = sorted((folder / "in").iterdir())
+        few = files[: options.bare]
+        (folder / "dask").mkdir()
+        for file in files[: options.dask_files]:
+            os.link(file, folder / "dask" / file.name)
         rates = {
             "bare model, windows of one file a pass": _bare(run, few, False),
             f"bare model, {model.recipe.score.batch} windows a pass": _bare(run, few, True),
-            "seqflow batch, 2 workers": _batch(run, folder, "processes", WORKERS),
+            "seqflow batch, 2 workers": _batch(run, folder / "in", "processes", WORKERS),
             "the same, bare again": _bare(run, few, False),
-            "seqflow batch --engine dask, 1 worker": _batch(run, folder, "dask", 1),
-            "seqflow batch --engine dask, 2 workers": _batch(run, folder, "dask", WORKERS),
+            "seqflow batch --engine dask, 1 worker": _batch(run, folder / "dask", "dask", 1),
+            "seqflow batch --engine dask, 2 workers": _batch(run, folder / "dask", "dask", WORKERS),
         }
         cpu = _cpu(run, few, folder)
-    text = _table(model, options.files, rates, cpu)
+    text = _table(model, options, rates, cpu)
     print(text)
     if options.out is not None:
         (options.out / "batch.md").write_text(text)
@@ -141,26 +147,30 @@ def _cpu(run: Path, files: list[Path], folder: Path) -> tuple[float, float]:
     return median(times[0][4:]), median(times[1][4:])
 
 
-def _batch(run: Path, folder: Path, engine: Literal["processes", "dask"], workers: int) -> float:
+def _batch(run: Path, inputs: Path, engine: Literal["processes", "dask"], workers: int) -> float:
     """Files a second from the file after the first tenth on: models are loaded by then."""
-    out, times = folder / "out", []
+    out = inputs.parent / "out"
+    times: list[float] = []
 
     def note(event: FileDone | Waiting) -> None:
         times.append(time.perf_counter())
 
-    run_batch(run, folder / "in", out, workers=workers, engine=engine, device="cpu", on_event=note)
+    run_batch(run, inputs, out, workers=workers, engine=engine, device="cpu", on_event=note)
     shutil.rmtree(out)
     warm = len(times) // 10
     return (len(times) - 1 - warm) / (times[-1] - times[warm])
 
 
-def _table(model: seqflow.Model, files: int, rates: dict[str, float], cpu: tuple[float, float]) -> str:
+def _table(
+    model: seqflow.Model, options: argparse.Namespace, rates: dict[str, float], cpu: tuple[float, float]
+) -> str:
     bare, about = next(iter(rates.values())), machine()
     lines = [
         "# Throughput of seqflow batch",
         "",
-        f"Model {model.recipe.name}, window {model.window}, {files:,} FLAC files of one second at "
-        f"{model.rate:g} Hz; one thread a process. {about['cpu']}, {about['cores']} cores, torch "
+        f"Model {model.recipe.name}, window {model.window}, {options.files:,} FLAC files of one second at "
+        f"{model.rate:g} Hz, {min(options.files, options.dask_files):,} of them for dask; one thread a "
+        f"process. {about['cpu']}, {about['cores']} cores, torch "
         f"{about['torch']}. `benchmarks/batch.py` says what is measured.",
         "",
         f"Middle CPU time of a file, by turns in one process: bare model {1e3 * cpu[0]:.1f} ms, the work of "

@@ -7,25 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from block_calibration import block_calibration
 
 from seqflow.errors import UsageError
 from seqflow.recipe import ScoreConfig
-from seqflow.scoring import Calibration
 from seqflow.scoring.compare import Comparisons
 from seqflow.scoring.judge import Scorer
 
-# A block of 3 windows of 8 samples, every 4 samples: 16 samples long, one begins every 12 samples.
-BLOCKS = Calibration(
-    terms=("nll",),
-    window=8,
-    hop=4,
-    smoothing=(1,),
-    unit="block",
-    per_unit=3,
-    statistics={"nll": {}},
-    heights=np.array([[0.0], [1.0]]),
-    units=np.random.default_rng(0).standard_normal((99, 1)),
-)
+BLOCKS = block_calibration(99)
 HZ = 100.0
 PER_HOUR = 3600.0 * HZ / 12.0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from block_calibration import block_calibration
 from small import WINDOW, CutRecording, noise, recording, small_flow
 
 from seqflow.flow import Flow
@@ -17,18 +18,7 @@ from seqflow.scoring.judge import Block, Judge, Spot
 from seqflow.scoring.results import write_events
 
 HZ = 100.0
-RNG = np.random.default_rng(0)
-ONE_TERM = Calibration(
-    terms=("nll",),
-    window=8,
-    hop=4,
-    smoothing=(1,),
-    unit="block",
-    per_unit=3,
-    statistics={"nll": {}},
-    heights=np.array([[0.0], [1.0]]),
-    units=RNG.standard_normal((19, 1)),
-)
+ONE_TERM = block_calibration(19)
 
 
 @pytest.fixture(scope="module")

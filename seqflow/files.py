@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,27 +19,28 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
+def atomic(path: Path, *, settled: bool = True) -> Iterator[BinaryIO]:
     """A binary file to write to; it gets the name `path` when the block ends without an error.
 
     The data lie on the disk before the name does. After an error, a full disk or a kill the file that was
-    there before is untouched. Raises ResourceError where the file cannot be written.
+    there before is untouched. `settled`: the name lies on the disk too when the block has ended; without, a
+    power cut may bring back, whole, what was there before. Raises ResourceError where the file cannot be
+    written.
     """
-    temporary: Path | None = None
+    temporary: str | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
+        name = os.path.join(path.parent, f".{path.name[:50]}.{secrets.token_hex(8)}.tmp")  # noqa: PTH118
+        # As for every file, the system's mask says who may read it.
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        temporary = name
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files for the owner alone; results are for whoever may read the folder.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        os.replace(temporary, path)  # noqa: PTH105
         temporary = None
-        _sync_folder(path.parent)
+        if settled:
+            _sync_folder(path.parent)
     except OSError as error:
         reason = "no space left on the disk" if error.errno in FULL else str(error.strerror or error)
         raise ResourceError(
@@ -46,7 +48,8 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         ) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)  # noqa: PTH108
 
 
 def sha256(path: Path) -> str:
@@ -55,9 +58,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, whole or not at all."""
-    with atomic(path) as file:
+def write_text(path: Path, text: str, *, settled: bool = True) -> None:
+    """Write a text file as UTF-8, whole or not at all; see `atomic`."""
+    with atomic(path, settled=settled) as file:
         file.write(text.encode())
 
 

@@ -244,7 +244,7 @@ def test_a_disk_that_fills_up_at_any_moment(file: Path, monkeypatch: pytest.Monk
     def full(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.fsync" if when == "sync" else "tempfile.mkstemp", full)
+    monkeypatch.setattr("os.fsync" if when == "sync" else "os.open", full)
     with pytest.raises(ResourceError, match="no space left"):
         write_checkpoint(file, {"a": torch.zeros(3)}, META)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -32,8 +32,9 @@ from ..files import make_folder
 from ..scoring import FileScore
 from .alarms import Alarms, TailChoice, score_config
 from .batch_inputs import Found, Shard, find_inputs
+from .batch_others import refuse_others, remove_empty
 from .batch_tables import Counts, MissingError, Rows, count_stale
-from .batch_work import start_work
+from .batch_work import keep_result, start_work
 from .claims import Claims, LostError, Owner, describe
 from .model_head import read_head
 from .pool import Limits, Outcome, run_tasks
@@ -188,13 +189,20 @@ def run_batch(
         found.columns,
     )
     limits = Limits(timeout, memory)
-    run: _Run = partial(run_tasks, start, workers=workers, timeout=limits.timeout, memory=limits.memory)
+    finish = partial(keep_result, str(out))
+    run: _Run = partial(run_tasks, start, workers=workers, ahead=1, finish=finish, **limits._asdict())
     if engine == "dask":
         from .dask_engine import require, run_on_cluster
 
         require()
         run = partial(
-            run_on_cluster, start, model=head.path, workers=workers, scheduler=scheduler, limits=limits
+            run_on_cluster,
+            start,
+            finish=finish,
+            model=head.path,
+            workers=workers,
+            scheduler=scheduler,
+            limits=limits,
         )
     elif scheduler is not None:
         raise UsageError("batch: a scheduler belongs to the engine dask; give --engine dask too")
@@ -205,13 +213,13 @@ def run_batch(
     for _ in range(_ROUNDS):
         try:
             with Claims(folder, expiry) as claims:
-                _refuse_others(folder, expiry)
+                refuse_others(folder, expiry)
                 events = config.alarms_per_hour is not None
                 batch = _Batch(found, out, key, tracks, events, claims, shard, on_event)
                 summary = batch.run(run, term_names(head, config))
             if summary.tables:
                 claims.clear()
-                _remove_empty(folder.parent)
+                remove_empty(folder.parent)
             return summary
         except LostError:
             continue  # what is done is done, and is not done again
@@ -351,7 +359,7 @@ class _Batch:
         self._done += 1
         if self._on_event is not None:
             try:
-                size = (self._found.root / name).stat().st_size
+                size = os.stat(f"{self._found.root}/{name}").st_size  # noqa: PTH116
             except (OSError, ValueError):
                 size = 0
             self._on_event(FileDone(name, tuple(scores), reused, size, self._done, len(self._names)))
@@ -373,28 +381,3 @@ class _Batch:
             time.sleep(nap)
             nap = min(2 * nap, _LONGEST_NAP)
         return self._rows.count(self._names), True
-
-
-def _refuse_others(own: Path, expiry: float) -> None:
-    """Refuse to work beside a batch with other settings; what is left of one that has ended goes."""
-    for folder in sorted(own.parent.iterdir()):
-        if folder == own or not folder.is_dir():
-            continue
-        try:
-            with Claims(folder, expiry) as theirs:
-                owners = [owner for owner in theirs.alive() if owner.token != theirs.me.token]
-        except LostError:
-            continue
-        if owners:
-            raise UsageError(
-                f"{own.parent.parent}: in use by a batch of another model, inputs or settings: "
-                f"{describe(owners)}; wait for it, or choose another --out"
-            )
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # another batch is beginning

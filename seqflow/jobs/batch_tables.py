@@ -101,16 +101,19 @@ class Rows:
     def write(self, names: Sequence[str], terms: Sequence[str]) -> Counts:
         """Write tables, quarantine and summary, each whole or not at all."""
         tally = _Tally()
-        write_scores(self._out, tally.through(score for name in names for score in self.of(name)), terms)
-        remove_events(self._out)
-        if self._events:
-            write_events(self._out, (score for name in names for score in self.of(name)))
         with atomic(self._out / "quarantine.jsonl") as file:
-            for name in names:
-                for score in self.of(name):
+
+            def rows() -> Iterator[FileScore]:
+                for score in tally.through(score for name in names for score in self.of(name)):
                     if not score.scored:
                         line = {key: getattr(score, key) for key in ("name", "path", "status", "detail")}
                         file.write(json.dumps(line).encode() + b"\n")
+                    yield score
+
+            write_scores(self._out, rows(), terms)
+        remove_events(self._out)
+        if self._events:
+            write_events(self._out, (score for name in names for score in self.of(name)))
         counts = tally.counts(len(names))
         write_text(self._out / "summary.json", json.dumps(asdict(counts), indent=2) + "\n")
         return counts

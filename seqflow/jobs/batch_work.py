@@ -1,4 +1,7 @@
-"""The work of one process of a batch: the model in memory, an input in, rows and a stored result out."""
+"""The work of one process of a batch: the model in memory, an input in, rows and a result to store out.
+
+Whoever hands out the work stores the results, beside the work that goes on: a disk takes its time.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import Any
 from ..errors import InputError, SeqflowError
 from ..files import make_folder, write_text
 from ..model import Model
-from ..runtime import out_of_memory, set_threads
+from ..runtime import keep_freed_memory, out_of_memory, set_threads
 from ..scoring import FileScore
 from .alarms import AS_THE_RECIPE_SAYS, Alarms, score_config
 from .inputs import Input
-from .pool import Work
+from .pool import Outcome
+from .pool_child import Work
 from .score import score_input
 from .stored import content_of, own_key, result_path
 
@@ -34,14 +38,18 @@ def start_work(
     device: str = "cpu",
     columns: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Work:
-    """The work of one process, with the model in memory: the name of an input to its rows."""
+    """The work of one process, with the model in memory: the name of an input to its rows.
+
+    An answer holds `rows`, and in `result` the text of the file to store; None where there is none.
+    """
     set_threads(1)
+    keep_freed_memory()
     model = Model.load(file, device)
     config = score_config(model, alarms)
     tracks = Path(out, "samples") if samples else None
 
     def work(name: str) -> dict[str, Any]:
-        path, place = Path(root, name), result_path(Path(out), name)
+        path = Path(root, name)
         content: tuple[str, ...] = ()
         declared = columns.get(name)
         try:
@@ -56,14 +64,24 @@ def start_work(
         except Exception as error:
             scores = [FileScore.failed(name, accident(path, error))]
         rows = [score.record() for score in scores]
-        stored = bool(content) and not any(score.status in RETRIED for score in scores)
-        if stored:
-            make_folder(place.parent)
+        text = None
+        if content and not any(score.status in RETRIED for score in scores):
             result = {"content": content, "key": own_key(key, declared), "path": str(path), "rows": rows}
-            write_text(place, json.dumps(result, indent=1) + "\n")
-        return {"rows": rows, "stored": stored}
+            text = json.dumps(result, indent=1) + "\n"
+        return {"rows": rows, "result": text}
 
     return work
+
+
+def keep_result(out: str, outcome: Outcome) -> Outcome:
+    """Store the result in an answer of the work; in its place `stored` says whether there was one."""
+    text = outcome.answer["result"]
+    if text is not None:
+        place = result_path(Path(out), outcome.task)
+        make_folder(place.parent)
+        # If a power cut takes the name back, the next batch scores the input again.
+        write_text(place, text, settled=False)
+    return outcome._replace(answer={"rows": outcome.answer["rows"], "stored": text is not None})
 
 
 def accident(path: Path, error: Exception) -> InputError:

@@ -16,8 +16,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..errors import CheckpointError, ResourceError, UsageError
 from ..files import sha256
-from .pool import Limits, Outcome, Start, run_tasks
+from .pool import Finish, Limits, Outcome, Pool
+from .pool_child import Start
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -50,6 +52,7 @@ def run_on_cluster(
     start: Start,
     tasks: Iterable[str],
     *,
+    finish: Finish | None = None,
     model: Path,
     workers: int,
     scheduler: str | None = None,
@@ -61,6 +64,7 @@ def run_on_cluster(
     Args:
         start: makes the work, once in the child of every worker.
         tasks: taken as the cluster has room for them: two blocks for each worker are underway.
+        finish: done with every answer in the worker, see `Pool`.
         model: the file whose digest every worker compares with this host's.
         workers: processes of a cluster of this host alone, where no `scheduler` is given.
         scheduler: address of one that runs, such as tcp://127.0.0.1:8786.
@@ -84,7 +88,9 @@ def run_on_cluster(
 
     with _client(workers, scheduler) as client:
         try:
-            with closing(_Flight(client, start, order, alone).run(again())) as outcomes:
+            with closing(
+                _Flight(client, partial(_work, start, finish, order), alone).run(again())
+            ) as outcomes:
                 yield from outcomes
         finally:
             with suppress(Exception):
@@ -94,8 +100,8 @@ def run_on_cluster(
 class _Flight:
     """The blocks underway."""
 
-    def __init__(self, client: Client, start: Start, order: str, alone: float) -> None:
-        self._client, self._start, self._order, self._alone = client, start, order, alone
+    def __init__(self, client: Client, work: Callable[[list[str]], str], alone: float) -> None:
+        self._client, self._work, self._alone = client, work, alone
         self._back: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._away: dict[str, tuple[Future, list[str]]] = {}
         self._single: deque[str] = deque()
@@ -124,7 +130,7 @@ class _Flight:
             yield from self._outcomes(future, names)
 
     def _send(self, names: list[str]) -> None:
-        future = self._client.submit(_work, self._start, self._order, names, pure=False)
+        future = self._client.submit(self._work, names, pure=False)
         self._away[str(future.key)] = future, names
         future.add_done_callback(self._back.put)
 
@@ -226,15 +232,15 @@ _children: dict[str, _Child] = {}
 _turn = threading.Lock()
 
 
-def _work(start: Start, order: str, names: list[str]) -> str:
+def _work(start: Start, finish: Finish | None, order: str, names: list[str]) -> str:
     """Outcomes of a block as JSON. One block at a time, however many threads the worker has."""
     with _turn:
-        key = f"{order} {start!r}"
+        key = f"{order} {start!r} {finish!r}"
         if key not in _children:
             _end_children()
-            _children[key] = _Child(start, order)
+            _children[key] = _Child(start, finish, order)
         try:
-            return json.dumps([_children[key].do(name) for name in names])
+            return json.dumps(_children[key].do(names))
         except BaseException:
             _end_children()
             raise
@@ -252,7 +258,7 @@ atexit.register(_end_children)
 class _Child:
     """The one child of a worker, which has the model."""
 
-    def __init__(self, start: Start, order: str) -> None:
+    def __init__(self, start: Start, finish: Finish | None, order: str) -> None:
         version, model, digest, timeout, memory = json.loads(order)
         if version != __version__:
             raise UsageError(
@@ -267,23 +273,16 @@ class _Child:
             ) from None
         if found != digest:
             raise CheckpointError(f"dask: a worker has another file as {model}; give all the same one")
-        self._tasks: deque[str] = deque()
-        self._outcomes = run_tasks(start, self._next(), workers=1, timeout=timeout, memory=memory)
+        self._pool = Pool(start, workers=1, timeout=timeout, memory=memory, ahead=1, finish=finish)
 
-    def do(self, name: str) -> Outcome:
-        """What becomes of one task."""
-        self._tasks.append(name)
+    def do(self, names: list[str]) -> list[Outcome]:
+        """What becomes of these tasks."""
         with _allowed_children():
-            return next(self._outcomes)
+            return list(self._pool.run(names))
 
     def end(self) -> None:
         """End the process."""
-        self._outcomes.close()
-
-    def _next(self) -> Iterator[str]:
-        # The pool asks for a task only when its process is free, which is when `do` has brought one.
-        while self._tasks:
-            yield self._tasks.popleft()
+        self._pool.close()
 
 
 @contextmanager

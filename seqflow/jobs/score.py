@@ -213,11 +213,13 @@ def ranked(scores: Sequence[FileScore]) -> list[int]:
 def output_path(folder: Path, name: str, suffix: str = ".npy") -> Path:
     """The file below `folder` for the input of this name, with its folders; too long a name is cut."""
     parts = [part for part in name.split("/") if part not in ("", ".", "..")] or ["unnamed"]
-    last = os.fsencode(parts[-1])
-    if len(last) + len(suffix) > _LONGEST_NAME:
+    # No character takes more than four bytes.
+    if 4 * len(parts[-1]) + len(suffix) > _LONGEST_NAME and (
+        len(last := os.fsencode(parts[-1])) + len(suffix) > _LONGEST_NAME
+    ):
         digest = hashlib.sha256(last).hexdigest()[:16]
         parts[-1] = f"{last[:_KEPT].decode('utf-8', 'ignore')}~{digest}"
-    return folder.joinpath(*parts[:-1], parts[-1] + suffix)
+    return folder / ("/".join(parts) + suffix)
 
 
 def term_names(model: Model | ModelHead, config: ScoreConfig) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from ..errors import InputError, SeqflowError
 from ..files import atomic, make_folder, write_text
 from ..metrics import estimate_window, pr_area, roc_area, runs, vus
 from ..runtime import out_of_memory, set_threads
-from .pool import Work
+from .pool_child import Work
 from .score import output_path
 from .stored import content_of, result_path
 from .tsb_ad_row import SeriesRow

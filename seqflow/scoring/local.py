@@ -25,13 +25,26 @@ def box_mean(tracks: Tensor, scale: int) -> Tensor:
     steps (fewer would make the ends noisier, and the maximum would find them). Windows shorter than the box
     are averaged as a whole.
     """
+    return box_means(tracks, [scale])[0]
+
+
+def box_means(tracks: Tensor, scales: Sequence[int]) -> list[Tensor]:
+    """`box_mean` at each of the scales."""
     steps = tracks.shape[-1]
-    scale = min(scale, steps)
-    if scale == 1:
-        return tracks
-    sums = torch.nn.functional.pad(tracks.double().cumsum(-1), (1, 0))
-    start = torch.arange(steps, device=tracks.device).sub(scale // 2).clamp(0, steps - scale)
-    return (sums[..., start + scale] - sums[..., start]) / scale
+    sums: Tensor | None = None
+    found = []
+    for scale in (min(scale, steps) for scale in scales):
+        if scale == 1:
+            found.append(tracks)
+            continue
+        if sums is None:
+            sums = torch.nn.functional.pad(tracks.double().cumsum(-1), (1, 0))
+        inner = (sums[..., scale:] - sums[..., :-scale]) / scale
+        before = scale // 2
+        first, last = inner[..., :1], inner[..., -1:]
+        edges = (*tracks.shape[:-1], before), (*tracks.shape[:-1], scale - 1 - before)
+        found.append(torch.cat([first.expand(edges[0]), inner, last.expand(edges[1])], dim=-1))
+    return found
 
 
 def tracks(batch: FlowPass) -> Tensor:
@@ -65,8 +78,9 @@ class Local(Term):
 
     def smoothed(self, batch: FlowPass) -> Tensor:
         """(B, S, T): every track at every scale."""
-        raw = tracks(batch)
-        return torch.cat([box_mean(raw, scale) for scale in self.smoothing], dim=1)
+        return batch.once(
+            f"smoothed {self.smoothing}", lambda: torch.cat(box_means(tracks(batch), self.smoothing), dim=1)
+        )
 
     def extract(self, batch: FlowPass) -> Tensor:
         """(B, 2S): the highest point and the mean of each smoothed track."""
@@ -91,6 +105,6 @@ class Local(Term):
         values = self.smoothed(batch)
         level = torch.as_tensor(statistics["level"], device=values.device).unsqueeze(-1)
         inverse = torch.as_tensor(statistics["inverse_unit"], device=values.device).unsqueeze(-1)
-        standard = (values - level) * inverse
+        standard = (values - level).mul_(inverse)
         by_scale = torch.stack([part.amax(dim=1) for part in standard.chunk(len(self.smoothing), dim=1)])
         return torch.where(by_scale > 1.0, 1.0 + by_scale.clamp(min=1.0).log(), by_scale).mean(dim=0)

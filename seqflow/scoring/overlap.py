@@ -37,8 +37,8 @@ class OverlapAverage:
         if end > self._total.shape[1]:
             grown = max(end, 2 * self._total.shape[1])
             extra = grown - self._total.shape[1]
-            self._total = np.pad(self._total, ((0, 0), (0, extra)))
-            self._count = np.pad(self._count, (0, extra))
+            self._total = np.concatenate([self._total, np.zeros((len(self._total), extra))], axis=1)
+            self._count = np.concatenate([self._count, np.zeros(extra)])
         self._total[:, begin:end] += values
         self._count[begin:end] += 1.0
         self._used = max(self._used, end)

@@ -5,7 +5,8 @@ Shapes: x (B, C, T) windows, z (B, C', T') noise, per-step shares (B, T) in nats
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -34,6 +35,13 @@ class FlowPass:
     z: Tensor
     share: Tensor
     volume: Tensor
+    _found: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gives, made once for all who ask by this name."""
+        if name not in self._found:
+            self._found[name] = make()
+        return self._found[name]
 
     @property
     def channels(self) -> int:

@@ -34,6 +34,7 @@ COLUMNS = (
 """Columns of every table of scores; `term_NAME` and `p_value_NAME` follow, one for each term."""
 
 _TERM, _P_VALUE = "term_", "p_value_"
+_PLAIN = frozenset(COLUMNS)
 
 # A spreadsheet takes a cell that begins like this for a formula, or takes the apostrophe away.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -138,14 +139,15 @@ class FileScore:
     @classmethod
     def from_row(cls, row: Row) -> FileScore:
         """The inverse of `row` and `record`. Raises KeyError or TypeError for a row of another kind."""
-        terms, p_values = (
-            {
-                name.removeprefix(prefix): value
-                for name, value in row.items()
-                if name.startswith(prefix) and value is not None
-            }
-            for prefix in (_TERM, _P_VALUE)
-        )
+        terms: dict[str, float] = {}
+        p_values: dict[str, float] = {}
+        for name, value in row.items():
+            if name in _PLAIN or value is None:
+                continue
+            if name.startswith(_TERM):
+                terms[name.removeprefix(_TERM)] = value
+            elif name.startswith(_P_VALUE):
+                p_values[name.removeprefix(_P_VALUE)] = value
         return cls(
             **{name: row[name] for name in COLUMNS},
             terms=terms,

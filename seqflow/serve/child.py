@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ..jobs.pool import Work, death, failure
+from ..jobs.pool_child import Work, death, failure
 
 Ready = tuple[Work, Any]
 """Work of a process, and what it has to say about it when it is ready."""

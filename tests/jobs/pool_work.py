@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from seqflow.errors import ResourceError
-from seqflow.jobs.pool import Work
+from seqflow.jobs.pool_child import Work
 
 
-def start(fault: str = "") -> Work:
+def start(fault: str = "", journal: str = "") -> Work:
+    """`journal`: a file that gets a line for every task that is begun."""
     if fault == "exit":
         os._exit(7)
     if fault == "refuse":
         raise ResourceError("no room")
 
     def work(task: Any) -> Any:
-        match task:
+        if journal:
+            with Path(journal).open("a") as file:
+                file.write(f"{task}\n")
+        match task.rstrip("0123456789"):
             case "segfault":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "exit":
@@ -27,6 +32,8 @@ def start(fault: str = "") -> Work:
                 time.sleep(600)
             case "nap":
                 time.sleep(1.0)
+            case "doze":
+                time.sleep(0.5)
             case "grow":
                 kept = bytearray(900_000_000)
                 kept[::4096] = b"x" * len(kept[::4096])

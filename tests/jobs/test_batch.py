@@ -22,7 +22,7 @@ from seqflow.jobs import batch, batch_work
 from seqflow.jobs.alarms import Alarms
 from seqflow.jobs.batch import BatchSummary, FileDone, Waiting, run_batch
 from seqflow.jobs.batch_inputs import block_of, find_inputs
-from seqflow.jobs.batch_work import start_work
+from seqflow.jobs.batch_work import keep_result, start_work
 from seqflow.jobs.pool import Outcome
 from seqflow.jobs.score import score_paths
 from seqflow.model import Model
@@ -147,7 +147,7 @@ def test_killed_and_run_again(
         "if __name__ == '__main__':\n"
         "    def say(event):\n"
         "        print(event.done, flush=True)\n"
-        "        time.sleep(600 if event.done == 3 else 0)\n"
+        "        time.sleep(600 if event.done == 2 else 0)\n"
         "    run_batch(*map(Path, sys.argv[1:]), samples=True, on_event=say)\n"
     )
     (tmp_path / "run.py").write_text(code)
@@ -155,7 +155,7 @@ def test_killed_and_run_again(
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if int(line) == 3:
+            if int(line) == 2:
                 os.killpg(process.pid, signal.SIGKILL)
     whole = contents(done[0])
     seen = {name: data for name, data in contents(out).items() if not name.endswith(".tmp")}
@@ -272,7 +272,8 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again(
     contents = iter([("one",), ("two",)])
     monkeypatch.setattr(batch_work, "content_of", lambda path: next(contents))
     answer = work("in/a.wav")
-    assert answer["rows"][0]["status"] == "changed" and not answer["stored"]
+    assert answer["rows"][0]["status"] == "changed" and answer["result"] is None
+    assert not keep_result(str(tmp_path / "out"), Outcome("in/a.wav", "done", answer)).answer["stored"]
     assert not (tmp_path / "out").exists()
 
 
@@ -289,7 +290,7 @@ def test_an_accident_is_a_reason(
     work = start_work(str(model), str(tmp_path), str(tmp_path / "out"), "key", False, False, Alarms(), "cpu")
     monkeypatch.setattr(batch_work, "score_input", fail)
     answer = work("a.wav")
-    assert answer["rows"][0]["status"] == code and not answer["stored"]
+    assert answer["rows"][0]["status"] == code and answer["result"] is None
     assert "\n" not in answer["rows"][0]["detail"]
 
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -144,8 +145,8 @@ def test_a_failure_is_met_once_in_a_batch(
     # A shard's process cannot end all of its files; the one that joins them keeps the failure for the tables.
     out, tried = tmp_path / "out", []
 
-    def crash(start: object, tasks: object, **keys: object) -> object:
-        for outcome in run_tasks(start, tasks, workers=1):  # type: ignore[arg-type]
+    def crash(start: object, tasks: object, **keys: Any) -> object:
+        for outcome in run_tasks(start, tasks, **keys):  # type: ignore[arg-type]
             tried.append(outcome.task)
             poison = outcome.task == "7.wav"
             if poison:

@@ -20,7 +20,8 @@ from seqflow.files import sha256
 from seqflow.jobs import batch_work, dask_engine
 from seqflow.jobs.batch import FileDone, Waiting, run_batch
 from seqflow.jobs.dask_engine import _Child, run_on_cluster
-from seqflow.jobs.pool import Limits, Start
+from seqflow.jobs.pool import Limits
+from seqflow.jobs.pool_child import Start
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_workers_that_do_not_fit_are_refused(
     for place, value in change.items():
         order[place] = value
     with pytest.raises(error, match=message):
-        _Child(partial(pool_work.start, ""), json.dumps(order))
+        _Child(partial(pool_work.start, ""), None, json.dumps(order))
 
 
 def test_without_the_extra(

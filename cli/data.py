@@ -60,7 +60,9 @@ def inspect(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH", help="Files, folders with all below them, or patterns.", show_default=False
+            metavar="PATH",
+            help="Files, folders with all below them, also packed ones, or patterns.",
+            show_default=False,
         ),
     ],
     recipe: Annotated[

@@ -39,7 +39,9 @@ def score(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH", help="Files, folders with all below them, or patterns.", show_default=False
+            metavar="PATH",
+            help="Files, folders with all below them, also packed ones, or patterns.",
+            show_default=False,
         ),
     ],
     out: Annotated[

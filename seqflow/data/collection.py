@@ -10,7 +10,7 @@ from ..recipe.data import DataConfig, FileData, SyntheticData
 from .conditions import require
 from .digest import file_digest, recording_digest
 from .discover import Report, find_files
-from .item import Item
+from .item import Item, Items, Loose
 from .manifest import Entry, read_manifest
 from .open import open_recordings
 from .shard_format import is_sharded
@@ -18,7 +18,7 @@ from .shards import open_shards
 from .synthetic import make_recordings
 
 
-def open_collection(data: DataConfig, strict: bool, on_error: Report) -> list[Item]:
+def open_collection(data: DataConfig, strict: bool, on_error: Report) -> Items:
     """Everything that can be opened, sorted by name; what cannot goes to `on_error`.
 
     Raises UsageError where nothing is left, naming the first fault, and InputError for a faulty manifest.
@@ -53,10 +53,10 @@ def open_collection(data: DataConfig, strict: bool, on_error: Report) -> list[It
         raise UsageError(
             f"data.root: {data.root}: none of {len(files)} files can be used; first: {faults[0]}"
         )
-    return items
+    return Loose(items)
 
 
-def _made_up(data: SyntheticData, on_error: Report) -> list[Item]:
+def _made_up(data: SyntheticData, on_error: Report) -> Items:
     items = []
     for recording in make_recordings(data):
         try:
@@ -66,7 +66,7 @@ def _made_up(data: SyntheticData, on_error: Report) -> list[Item]:
             continue
         size = recording.length * recording.channels
         items.append(Item(recording.name, None, [recording], recording_digest(recording), size))
-    return items
+    return Loose(items)
 
 
 def manifest_entries(data: FileData) -> Mapping[str, Entry]:

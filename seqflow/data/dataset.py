@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from .augment import changes, dither_addresses, kept_conditions
 from .batch import Batch
 from .decoded import Decoded
 from .randomness import Index, permuted
-from .recording import Recording
+from .recording import Recording, facts
 from .workers import load
 
 __all__ = ["Batch", "Short", "Windows", "count_windows"]
@@ -75,15 +76,19 @@ class Windows:
         self.channels = _channels(recordings)
         self._augment = augment
         self._seed = seed
-        self._lengths = np.fromiter((r.length for r in recordings), np.int64, len(recordings))
+        count = len(recordings)
+        self._lengths = np.fromiter(facts(recordings, "length"), np.int64, count)
+        self._starts = np.fromiter(facts(recordings, "start"), np.int64, count)
+        self._steps = np.fromiter((step or 0.0 for step in facts(recordings, "step")), np.float64, count)
         counts = count_windows(self._lengths, window, hop, short)
         self._ends = np.cumsum(counts)
         self._before = self._ends - counts
         self._decoded = Decoded(recordings, cache_mb << 20)
         self.classes = classes or Classes()
         self._dropout = dropout
-        codes = [self.classes.codes(recording.conditions) for recording in recordings]
-        self._codes = np.array(codes, np.int64).reshape(len(recordings), len(self.classes.values))
+        width = len(self.classes.values)
+        codes = chain.from_iterable(map(self.classes.codes, facts(recordings, "conditions") if width else ()))
+        self._codes = np.fromiter(codes, np.int64, count * width).reshape(count, width)
 
     def __len__(self) -> int:
         """Number of windows, of one epoch."""
@@ -173,16 +178,12 @@ class Windows:
         size = len(which)
         x = np.zeros((size, self.channels, self.window), np.float32)
         mask = np.zeros((size, self.window), np.bool_)
-        position = np.empty(size, np.int64)
-        step = np.zeros(size, np.float64)
         for i, (index, start) in enumerate(zip(which.tolist(), starts.tolist(), strict=True)):
-            recording = self.recordings[index]
             values, valid = self._decoded.read(index, start, self.window)
             n = values.shape[1]
             np.multiply(values, np.float32(gain[i]), out=x[i, :, :n])
             mask[i, :n] = valid
-            position[i] = recording.start + start
-            step[i] = recording.step or 0.0
+        position, step = self._starts[which] + starts, self._steps[which]
         return Batch(
             torch.from_numpy(x),
             torch.from_numpy(mask),
@@ -211,11 +212,11 @@ def _channels(recordings: Sequence[Recording]) -> int:
     """Number of channels that all recordings share; 0 for no recordings."""
     if not len(recordings):
         return 0
-    first = recordings[0]
-    for other in recordings:
-        if other.channels != first.channels:
+    channels = facts(recordings, "channels")
+    for index, count in enumerate(channels):
+        if count != channels[0]:
             raise UsageError(
-                f"{other.name}: has {other.channels} channels, {first.name} has {first.channels}; "
+                f"{recordings[index].name}: has {count} channels, {recordings[0].name} has {channels[0]}; "
                 "choose the same with data.channels"
             )
-    return first.channels
+    return int(channels[0])

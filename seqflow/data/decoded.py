@@ -32,14 +32,16 @@ class Decoded:
 
     def read(self, index: int, start: int, frames: int) -> Samples:
         """Samples start .. start + frames - 1 of a recording, fewer at its end; not to be written to."""
-        kept = self._kept.get(index) or self._keep(index)
+        kept = self._kept.get(index)
         if kept is None:
-            return _convert(self._recordings[index], start, frames)
+            recording = self._recordings[index]
+            kept = self._keep(index, recording)
+            if kept is None:
+                return _convert(recording, start, frames)
         values, valid = kept
         return values[:, start : start + frames], valid[start : start + frames]
 
-    def _keep(self, index: int) -> Samples | None:
-        recording = self._recordings[index]
+    def _keep(self, index: int, recording: Recording) -> Samples | None:
         size = recording.length * (4 * recording.channels + 1)
         worker = get_worker_info()
         if self._used + size > self._budget // (1 if worker is None else worker.num_workers):

@@ -15,6 +15,8 @@ from ..recipe.data import AudioData, DataConfig, SeriesData
 from .globs import Globs
 from .manifest import is_below, read_manifest
 from .open import AUDIO_SUFFIXES, SERIES_SUFFIXES
+from .packed import PackedFile, PackedFolder
+from .shard_format import is_sharded
 
 Files = AudioData | SeriesData
 
@@ -57,19 +59,39 @@ def find_files(config: Files, on_error: Report = raise_it) -> list[Path]:
     return [Path(root, name) for name in found]
 
 
-def expand(paths: Sequence[str | Path], config: DataConfig, on_error: Report = raise_it) -> list[Path]:
+def expand(
+    paths: Sequence[str | Path], config: DataConfig, on_error: Report = raise_it
+) -> list[Path | PackedFile]:
     """The files that paths of a command line stand for, sorted, each once.
 
-    A folder stands for all files below it with a suffix of the recipe's kind of data; a pattern, where no
-    file has that name, for all that match. Any other path is kept as it is, also where nothing is there: who
-    opens it says why it cannot be used. Folders and patterns without files, and without another fault, go to
-    `on_error` as `no_files`.
+    A folder stands for all files below it with a suffix of the recipe's kind of data; one of shards for those
+    of that kind packed in it; a pattern, where no file has that name, for all that match. Any other path is
+    kept as it is, also where nothing is there: who opens it says why it cannot be used. Folders and patterns
+    without files, and without another fault, go to `on_error` as `no_files`, shards that are damaged as what
+    they are.
     """
-    found: dict[bytes, str] = {}
+    found: dict[bytes, Path | PackedFile] = {}
     for path in paths:
-        for file in _expanded(os.fspath(path), _suffixes(config), on_error):
-            found.setdefault(os.fsencode(os.path.abspath(file)), file)  # noqa: PTH100
-    return [Path(found[key]) for key in sorted(found)]
+        inside = (
+            _packed(Path(path), config, on_error)
+            if is_sharded(path)
+            else map(Path, _expanded(os.fspath(path), _suffixes(config), on_error))
+        )
+        for file in inside:
+            place = file.path if isinstance(file, PackedFile) else file
+            found.setdefault(os.fsencode(os.path.abspath(place)), file)  # noqa: PTH100
+    return [found[key] for key in sorted(found)]
+
+
+def _packed(root: Path, config: DataConfig, on_error: Report) -> Iterator[PackedFile]:
+    try:
+        folder = PackedFolder(root)
+    except InputError as error:
+        return on_error(error)
+    kinds = {config.kind} & {"audio", "series"} or {"audio", "series"}
+    if not kinds & {*folder.table.kind.values}:
+        on_error(InputError(root, "no_files", f"holds no {config.kind} recordings; check the path"))
+    yield from (file for file in folder.files() if file.kind in kinds)
 
 
 def walk(root: str, on_error: Report = raise_it) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -1,18 +1,27 @@
-"""A file of a recipe's data, with what is in it."""
+"""The files of a recipe's data, with what is in them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..recipe.data import DataConfig
 from .open import open_recordings
 from .recording import Recording
 from .shard_recording import ShardRecording
+from .shard_recordings import ShardRecordings
+
+Gathered = list[Recording] | ShardRecordings
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Item:
     """A file and what is in it, or a made-up recording.
 
@@ -77,6 +86,72 @@ class Item:
     def _wrong_rate(self, have: float | None, want: float | None) -> InputError:
         text = f"has {_hz(have)}, the training data {_hz(want)}; set data.rate, or leave it out"
         return InputError(self.path or self.name, "wrong_rate", text)
+
+
+class Items(Sequence[Item], ABC):
+    """Files with what is in them, sorted by name, and facts of all n of them.
+
+    An item in shards is made when it is asked for; the facts are had without.
+    """
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Their names."""
+
+    @abstractmethod
+    def longest(self) -> NDArray[np.int64]:
+        """(n,) samples of the longest recording of each."""
+
+    @abstractmethod
+    def splits(self) -> list[str | None]:
+        """The parts that a manifest puts them in."""
+
+    @abstractmethod
+    def digests(self) -> NDArray[np.uint64]:
+        """(n,) the first 8 bytes of their digests: others are of other contents."""
+
+    @abstractmethod
+    def choose(self, index: NDArray[np.int64]) -> Items:
+        """These of them."""
+
+    @abstractmethod
+    def gather(self) -> Gathered:
+        """No recordings; those of the items can be appended, as they are or in parts."""
+
+
+class Loose(Items):
+    """Items that are objects."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self._items[index]
+
+    def names(self) -> list[str]:  # noqa: D102
+        return [item.name for item in self._items]
+
+    def longest(self) -> NDArray[np.int64]:  # noqa: D102
+        return np.array([max(one.length for one in item.recordings) for item in self._items], np.int64)
+
+    def splits(self) -> list[str | None]:  # noqa: D102
+        return [item.split for item in self._items]
+
+    def digests(self) -> NDArray[np.uint64]:  # noqa: D102
+        return np.array([int(item.digest[:16], 16) for item in self._items], np.uint64)
+
+    def choose(self, index: NDArray[np.int64]) -> Items:  # noqa: D102
+        return Loose([self._items[i] for i in index.tolist()])
+
+    def gather(self) -> Gathered:  # noqa: D102
+        return []
 
 
 def _near(one: float | None, other: float | None) -> bool:

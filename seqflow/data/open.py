@@ -1,21 +1,26 @@
-"""Any file of recordings, by its suffix."""
+"""Any file of recordings, by its suffix, or out of shards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import InputError
 from ..recipe.data import AudioData, CommonData, DataConfig, FileData, SeriesData
 from .audio import AUDIO_SUFFIXES, open_audio
-from .conditions import conditions_of
+from .conditions import conditions_of, packed_conditions
+from .packed import PackedFile
 from .recording import Recording
+from .regularity import JITTER
 from .series import SERIES_SUFFIXES, open_series
+from .shard_format import check_reading, reading_of
+from .shard_recording import ShardRecording
 
 __all__ = ["AUDIO_SUFFIXES", "SERIES_SUFFIXES", "open_recordings"]
 
 
 def open_recordings(
-    path: str | Path,
+    path: str | Path | PackedFile,
     config: DataConfig,
     *,
     name: str | None = None,
@@ -33,8 +38,14 @@ def open_recordings(
     recipe's. `strict` refuses files with faults that could be read around. `columns` are those of a manifest,
     for `conditions`; see `conditions_of`. `times` keeps time stamps, for `time_of`.
 
-    Raises InputError, see `open_audio` and `open_series`.
+    A file in shards was read when it was packed: it is what the file would be, or refused. It has no time
+    stamps, and what its manifest and its sidecar declare comes with it.
+
+    Raises InputError, see `open_audio` and `open_series`; UsageError where shards were packed otherwise than
+    `config` reads.
     """
+    if isinstance(path, PackedFile):
+        return _unpacked(path, config, name, rate, names, strict)
     path = Path(path)
     recordings = _open(path, config, name, rate, names, strict, times)
     conditions = conditions_of(path, config, columns)
@@ -71,6 +82,50 @@ def _open(
             strict=strict,
         )
     ]
+
+
+def _unpacked(
+    file: PackedFile,
+    config: DataConfig,
+    name: str | None,
+    rate: float | None,
+    names: tuple[str, ...] | None,
+    strict: bool,
+) -> list[Recording]:
+    table, root = file.folder.table, file.folder.root
+    status = table.status[file.first]
+    if strict and status != "ok":
+        raise InputError(file.path, status, f"{table.detail[file.first]}; replace the file, and pack anew")
+    # As the model reads files of this kind, which its own data need not be of.
+    if file.kind == "series":
+        reading = reading_of(_as_series(config))
+    else:
+        resample = config.resample if isinstance(config, AudioData) else "soxr"
+        reading = {"channels": config.model_dump(mode="json")["channels"], "step": config.step}
+        reading |= {"resample": resample}
+    for key in ("kind", "manifest", "rate"):
+        reading.pop(key, None)
+    check_reading(root, config, reading, file.folder.header)
+    conditions = packed_conditions(file.name, config, *table.declared[file.first])
+    found = file.recordings(name)
+    for recording in found:
+        _fit(recording, rate, names)
+        recording.conditions = conditions
+    return [*found]
+
+
+def _fit(recording: ShardRecording, rate: float | None, names: tuple[str, ...] | None) -> None:
+    """Give a recording the rate and the order of channels of a model, if it is of that kind."""
+    have = recording.rate
+    jitter = JITTER * rate if rate is not None and recording.kind == "series" else 0.0
+    if rate is not None and abs((rate if have is None else have) - rate) > jitter:
+        text = f"was packed at {have:g} Hz, not {rate:g} Hz; pack anew with data.rate: {rate:g}"
+        raise InputError(recording.path, "wrong_rate", text)
+    if names and recording.kind == "series" and sorted(names) != sorted(recording.channel_names):
+        have_, want = (", ".join(some[:6]) or "none" for some in (recording.channel_names, names))
+        text = f"was packed with the columns {have_}, not {want}; pack anew with data.columns"
+        raise InputError(recording.path, "wrong_channels", text)
+    recording.fit(rate, names or recording.channel_names)
 
 
 def _name(path: Path, config: DataConfig) -> str:

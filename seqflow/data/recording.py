@@ -6,7 +6,7 @@ Shapes: values (C, n) in the units of the recording; mask (C, n), true where a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -84,6 +84,21 @@ class Recording(ABC):
     def part(self, start: int, stop: int) -> Recording:
         """The samples start .. stop - 1 as a recording of its own, with `start` moved on."""
         return Part(self, start, stop)
+
+
+class Recordings(Sequence[Recording], ABC):
+    """Recordings that are made when they are asked for."""
+
+    @abstractmethod
+    def column(self, key: str) -> Sequence[Any]:
+        """An attribute of each of them."""
+
+
+def facts(recordings: Sequence[Recording], key: str) -> Sequence[Any]:
+    """An attribute of every recording; without making them, where there may be a million."""
+    if isinstance(recordings, Recordings):
+        return recordings.column(key)
+    return [getattr(recording, key) for recording in recordings]
 
 
 class Part(Recording):

@@ -27,8 +27,9 @@ from .shard_format import (
     shard_name,
 )
 
-# What memory holds: values in a piece, bytes in a batch of a shard, rows in one of the index.
-_PIECE, _BATCH, _ROWS = 1 << 20, 8 << 20, 1 << 14
+# What memory holds: values in a piece, bytes in a batch of a shard; rows and their bytes in one of the index.
+_PIECE, _BATCH, _ROWS, _BYTES = 1 << 20, 8 << 20, 1 << 14, 16 << 20
+_PER_PIECE = 64
 
 
 class ShardWriter:
@@ -44,8 +45,10 @@ class ShardWriter:
         self._index = _ArrowFile(folder / INDEX, INDEX_SCHEMA)
         self._shard: _ArrowFile | None = None
         self._pending: list[dict[str, Any]] = []
+        self._places: list[dict[str, int]] = []
         self._samples = self._labels = 0
         self._rows: list[dict[str, Any]] = []
+        self._bytes = 0
         self.shards: list[int] = []
         self.recordings = 0
 
@@ -90,7 +93,12 @@ class ShardWriter:
             )
         self._rows += rows
         self.recordings += len(rows)
-        if len(self._rows) >= _ROWS:
+        self._bytes += sum(
+            len(row["detail"]) + len(row.get("declared") or "") + _PER_PIECE * len(row["pieces"])
+            for row in rows
+        )
+        if len(self._rows) >= _ROWS or self._bytes >= _BYTES:
+            self._flush()  # where the samples come to lie is known from then on
             self._flush_rows()
 
     def finish(self, header: Header) -> None:
@@ -111,28 +119,22 @@ class ShardWriter:
             frames = values.shape[1]
             number, samples = _packed(values, SCALES[recording.kind])
             marks = None if labels is None else labels[begin : begin + frames].tobytes()
-            pieces.append(
-                {
-                    **self._append(name, begin, recording.channels, number, samples, marks),
-                    "begin": begin,
-                    "frames": frames,
-                    "type": number,
-                    "crc": zlib.crc32(marks or b"", zlib.crc32(samples)),
-                }
-            )
+            piece = self._append(name, begin, recording.channels, number, samples, marks)
+            piece["begin"], piece["frames"], piece["type"] = begin, frames, number
+            piece["crc"] = zlib.crc32(marks or b"", zlib.crc32(samples))
+            pieces.append(piece)
         return double, pieces
 
     def _append(
         self, name: bytes, begin: int, channels: int, number: int, samples: bytes, labels: bytes | None
     ) -> dict[str, int]:
-        """Where the samples and labels of a piece come to lie."""
+        """Where the samples and labels of a piece come to lie: in their shard, once they are written."""
         if self._pending and self._samples + len(samples) > self._batch:
             self._flush()
         if self._shard is None:
             self._shard = _ArrowFile(self._folder / shard_name(len(self.shards)), SHARD_SCHEMA)
         place = {
             "shard": len(self.shards),
-            "batch": self._shard.batches,
             "samples": self._samples,
             "labels": -1 if labels is None else self._labels,
         }
@@ -146,6 +148,7 @@ class ShardWriter:
                 "labels": labels,
             }
         )
+        self._places.append(place)
         self._samples += len(samples)
         self._labels += len(labels or b"")
         return place
@@ -153,8 +156,11 @@ class ShardWriter:
     def _flush(self) -> None:
         if self._shard is None or not self._pending:
             return
-        self._shard.write(self._pending)
-        self._pending, self._samples, self._labels = [], 0, 0
+        begins = self._shard.write(self._pending)
+        for place in self._places:
+            for key in ("samples", "labels"):
+                place[key] += begins[key] if place[key] >= 0 else 0
+        self._pending, self._places, self._samples, self._labels = [], [], 0, 0
         if self._shard.size >= self._shard_bytes - self._batch:
             self._close_shard()
 
@@ -166,7 +172,7 @@ class ShardWriter:
     def _flush_rows(self) -> None:
         if self._rows:
             self._index.write(self._rows)
-            self._rows = []
+            self._rows, self._bytes = [], 0
 
 
 class _ArrowFile:
@@ -176,16 +182,27 @@ class _ArrowFile:
         self._file: BinaryIO = path.open("wb")
         self._schema = schema
         self._writer = pa.ipc.new_file(self._file, schema)
-        self.batches = 0
 
     @property
     def size(self) -> int:
         """Bytes written."""
         return self._file.tell()
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=self._schema))
-        self.batches += 1
+    def write(self, rows: list[dict[str, Any]]) -> dict[str, int]:
+        """Write a batch; returns by column of bytes where its data begin in the file."""
+        batch = pa.RecordBatch.from_pylist(rows, schema=self._schema)
+        self._writer.write_batch(batch)
+        # Arrow does not say where it puts data; the same message in memory does.
+        message = batch.serialize()
+        moved = self.size - message.size - message.address
+        begins = {}
+        for key, column in zip(
+            self._schema.names, pa.ipc.read_record_batch(message, self._schema), strict=True
+        ):
+            if pa.types.is_large_binary(column.type):
+                data = column.buffers()[2]
+                begins[key] = 0 if data is None else data.address + moved
+        return begins
 
     def close(self) -> int:
         """Bytes of the whole file, which lies on the disk."""

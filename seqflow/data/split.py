@@ -16,7 +16,7 @@ from ..recipe import Recipe
 from ..recipe.data import CommonData, SplitConfig
 from .collection import open_collection
 from .discover import raise_it
-from .item import Item
+from .item import Item, Items
 from .partition import PARTS, partition
 from .recording import Recording
 
@@ -36,10 +36,10 @@ class Parts:
         fingerprint: hex SHA-256 over the contents, the parting and the conditions of all but the test data.
     """
 
-    train: list[Recording]
-    valid: list[Recording]
-    calibration: list[Recording]
-    test: list[Recording]
+    train: Sequence[Recording]
+    valid: Sequence[Recording]
+    calibration: Sequence[Recording]
+    test: Sequence[Recording]
     skipped: list[InputError]
     rate: float | None
     channels: int
@@ -69,34 +69,34 @@ def _split(recipe: Recipe, strict: bool) -> Parts:
     data, split = recipe.data, recipe.data.split
     skipped: list[InputError] = []
     report = raise_it if strict else skipped.append
-    items = []
-    for item in open_collection(data, strict, report):
-        if data.short == "skip" and _longest(item) < data.window:
-            report(_too_short(item, data))
-        else:
-            items.append(item)
+    items = open_collection(data, strict, report)
+    if data.short == "skip":
+        fits = items.longest() >= data.window
+        for index in np.flatnonzero(~fits).tolist():
+            report(_too_short(items[index], data))
+        items = items if fits.all() else items.choose(np.flatnonzero(fits))
     if not items:
         raise UsageError(f"data: no recording can be used; first: {skipped[0]}")
-    given = {item.name: item.split for item in items if item.split is not None}
     try:
-        named = partition([item.name for item in items], split, recipe.seed, given)
+        named = partition(items.names(), split, recipe.seed, items.splits())
     except UsageError as error:
         why = f"; left out: {len(skipped)}, first: {skipped[0]}" if skipped else ""
         raise UsageError(f"{error}{why}") from None
     _refuse_copies(items, named)
-    first = next((item for item in items if named.get(item.name, "train") == "train"), items[0]).recordings[0]
+    index = next((i for i, part in enumerate(named) if part in (None, "train")), 0)
+    first = items[index].recordings[0]
     rate = data.rate or first.rate
-    parts: dict[str, list[Recording]] = {part: [] for part in PARTS}
+    parts = {part: items.gather() for part in PARTS}
     digest = hashlib.sha256(
         f"{rate}:{first.channels}:{first.channel_names}\n".encode("utf-8", "backslashreplace")
     )
-    for item in items:
+    for item, named_part in zip(items, named, strict=True):
         try:
             item = item.fitted(data, rate, first.channel_names, first.channels, strict)
         except InputError as error:
             report(error)
             continue
-        pieces = {named[item.name]: item.recordings} if item.name in named else _by_time(item, split)
+        pieces = _by_time(item, split) if named_part is None else {named_part: item.recordings}
         for part, recordings in pieces.items():
             for recording in recordings:
                 if part == "test" or data.short == "pad" or recording.length >= data.window:
@@ -171,14 +171,16 @@ def _line(item: Item, part: str, recording: Recording) -> bytes:
     return repr(values).encode("utf-8", "backslashreplace")
 
 
-def _refuse_copies(items: Sequence[Item], named: Mapping[str, str]) -> None:
+def _refuse_copies(items: Items, named: Sequence[str | None]) -> None:
     """Raise UsageError where a file that trains and one that is held back have the same content.
 
     Files split by time train as well; copies of each other are split at the same place, and harm nothing.
     """
+    digests = items.digests()
+    values, counts = np.unique(digests, return_counts=True)
     seen: dict[str, tuple[str, str]] = {}
-    for item in items:
-        part = named.get(item.name, "train")
+    for index in np.flatnonzero(np.isin(digests, values[counts > 1])).tolist():
+        item, part = items[index], named[index] or "train"
         name, other = seen.setdefault(item.digest, (item.name, part))
         if part != other and "train" in (part, other):
             raise UsageError(

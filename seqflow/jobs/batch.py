@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -139,8 +138,8 @@ def run_batch(
 
     Args:
         model: run folder or model file.
-        inputs: a folder, with all recordings of the recipe's kind below it, or a manifest (`read_manifest`)
-            whose paths are below its own folder.
+        inputs: a folder, with all recordings of the recipe's kind below it or in shards, or a manifest
+            (`read_manifest`) whose paths are below its own folder.
         out: folder of the results. A file with the same content is not scored again with the same model,
             settings and version; where `out` lies below the inputs, its own files are passed over.
         workers: processes, each with the model and one thread.
@@ -332,7 +331,8 @@ class _Batch:
         path = self._found.root / name
         key = own_key(self._key, self._found.columns.get(name))
         try:
-            return reusable(place, key, content_of(path), str(path), self._tracks)
+            content = content_of(self._found.source(name))
+            return reusable(place, key, content, str(path), self._tracks)
         except InputError:
             return None
 
@@ -358,11 +358,9 @@ class _Batch:
     def _tell(self, name: str, scores: list[FileScore], reused: bool) -> None:
         self._done += 1
         if self._on_event is not None:
-            try:
-                size = os.stat(f"{self._found.root}/{name}").st_size  # noqa: PTH116
-            except (OSError, ValueError):
-                size = 0
-            self._on_event(FileDone(name, tuple(scores), reused, size, self._done, len(self._names)))
+            self._on_event(
+                FileDone(name, tuple(scores), reused, self._found.size(name), self._done, len(self._names))
+            )
 
     def _wait_for(self, owners: list[Owner]) -> None:
         if self._on_event is not None:

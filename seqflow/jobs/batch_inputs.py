@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..data.discover import expand
 from ..data.manifest import Entry, read_manifest
+from ..data.open import open_recordings
+from ..data.packed import PackedFile
+from ..data.shard_format import is_sharded
 from ..errors import InputError, UsageError
 from ..recipe import DataConfig
 
@@ -19,12 +24,28 @@ BLOCKS = 4096
 
 
 class Found(NamedTuple):
-    """A folder, the inputs by their names below it, those that cannot be used, and columns of a manifest."""
+    """A folder, the inputs by their names below it, those that cannot be used, and columns of a manifest.
+
+    `packed`: those that lie in shards.
+    """
 
     root: Path
     names: list[str]
     faults: dict[str, InputError]
     columns: dict[str, dict[str, str]]
+    packed: Mapping[str, PackedFile] = MappingProxyType({})
+
+    def source(self, name: str) -> Path | PackedFile:
+        """The input of this name."""
+        return self.packed.get(name) or self.root / name
+
+    def size(self, name: str) -> int:
+        """Its bytes; 0 where it cannot be looked at."""
+        source = self.source(name)
+        try:
+            return source.size if isinstance(source, PackedFile) else source.stat().st_size
+        except (OSError, ValueError):
+            return 0
 
     @property
     def all_names(self) -> list[str]:
@@ -71,7 +92,11 @@ def block_of(name: str) -> str:
 
 
 def find_inputs(inputs: Path, config: DataConfig, out: Path) -> Found:
-    """What there is to do. Raises UsageError for a manifest with faults: all of it is refused."""
+    """What there is to do. Raises UsageError for a manifest with faults: all of it is refused.
+
+    Raises InputError for a folder of shards that is damaged, and UsageError for one that was packed otherwise
+    than `config` reads.
+    """
     faults: dict[str, InputError] = {}
     if inputs.is_file():
         root = inputs.parent
@@ -91,7 +116,12 @@ def find_inputs(inputs: Path, config: DataConfig, out: Path) -> Found:
         if error.code != "no_files":
             faults[os.path.relpath(error.path, inputs)] = error
 
-    names = [file.relative_to(inputs).as_posix() for file in expand([inputs], config, report)]
+    packed = packed_inputs(inputs, config)
+    names = [*packed] or [
+        file.relative_to(inputs).as_posix()
+        for file in expand([inputs], config, report)
+        if isinstance(file, Path)
+    ]
     own, root = out.resolve(), inputs.resolve()
     if own == root:
         raise UsageError(f"{out}: holds the recordings; choose another folder for the results")
@@ -99,7 +129,17 @@ def find_inputs(inputs: Path, config: DataConfig, out: Path) -> Found:
         below = own.relative_to(root).as_posix() + "/"
         names = [name for name in names if not name.startswith(below)]
         faults = {name: error for name, error in faults.items() if not name.startswith(below)}
-    return Found(inputs, names, faults, {})
+    return Found(inputs, names, faults, {}, packed)
+
+
+def packed_inputs(root: Path, config: DataConfig) -> dict[str, PackedFile]:
+    """The files in shards, by name; none where a folder holds no shards. Raises as `find_inputs` does."""
+    if not is_sharded(root):
+        return {}
+    files = [file for file in expand([root], config) if isinstance(file, PackedFile)]
+    with suppress(InputError):  # of this file alone, which its own row says
+        open_recordings(files[0], config)
+    return {file.name: file for file in files}
 
 
 def _columns(entries: Sequence[Entry], config: DataConfig) -> dict[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from ..model import Model
 from ..runtime import keep_freed_memory, out_of_memory, set_threads
 from ..scoring import FileScore
 from .alarms import AS_THE_RECIPE_SAYS, Alarms, score_config
+from .batch_inputs import packed_inputs
 from .inputs import Input
 from .pool import Outcome
 from .pool_child import Work
@@ -47,15 +48,17 @@ def start_work(
     model = Model.load(file, device)
     config = score_config(model, alarms)
     tracks = Path(out, "samples") if samples else None
+    packed = packed_inputs(Path(root), model.recipe.data)
 
     def work(name: str) -> dict[str, Any]:
         path = Path(root, name)
+        source = packed.get(name) or path
         content: tuple[str, ...] = ()
         declared = columns.get(name)
         try:
-            content = content_of(path)
-            scores = score_input(model, config, Input(name, path, declared), strict=strict, samples=tracks)
-            if content_of(path) != content:
+            content = content_of(source)
+            scores = score_input(model, config, Input(name, source, declared), strict=strict, samples=tracks)
+            if content_of(source) != content:
                 raise InputError(path, "changed", "changed while it was read; score it again")
         except InputError as error:
             scores = [FileScore.failed(name, error)]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..data.digest import file_digest
+from ..data.packed import PackedFile
 from ..data.recording import Recording
+from ..data.regular import regular_file
 from ..data.split import Parts
 from ..errors import InputError, NothingUsableError, UsageError
 from ..model import Model
@@ -67,14 +69,15 @@ def calibrate(
     inputs = list(list_inputs(model, paths))
     taken = _Taken(model, config, strict, emit)
     digests = _digests(inputs)
-    known = {}
+    known: dict[str, str] = {}
     if parts is not None:
         held = {"calibration": parts.calibration} if add else {}
-        known = roles({**held, "train": parts.train, "valid": parts.valid}, digests.items())
+        known = roles({**held, "train": parts.train, "valid": parts.valid}, digests.values())
     with repeatable(model.device):
         own = taken.own(parts.calibration) if add and parts is not None else []
         for done, item in enumerate(inputs, 1):
-            taken.add(item, digests.get(item.source) if isinstance(item.source, Path) else None, known)
+            digest, _ = digests.get(done, (None, 0))
+            taken.add(item, digest, known)
             if on_progress is not None:
                 on_progress(done, len(inputs))
     used = taken.extracts
@@ -209,13 +212,18 @@ def _check(calibration: Calibration, config: ScoreConfig) -> None:
     )
 
 
-def _digests(inputs: Sequence[Input]) -> dict[Path, str]:
-    """Digests of the files among the inputs; who opens the others says what is wrong with them."""
+def _digests(inputs: Sequence[Input]) -> dict[int, tuple[str, int]]:
+    """Digests and sizes of the files among the inputs, by their numbers from 1.
+
+    Who opens the others says what is wrong with them.
+    """
     found = {}
-    for item in inputs:
-        if isinstance(item.source, Path):
+    for number, item in enumerate(inputs, 1):
+        if isinstance(item.source, PackedFile):
+            found[number] = item.source.digest, item.source.size
+        elif isinstance(item.source, Path):
             try:
-                found[item.source] = file_digest(item.source)
+                found[number] = file_digest(item.source), regular_file(item.source).st_size
             except InputError:
                 continue
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def values_error(recording: Recording) -> InputError | None:
     return InputError(recording.path or recording.name, "too_large", text)
 
 
-def _known(model: Model, notes: list[str]) -> list[Recording]:
+def _known(model: Model, notes: list[str]) -> list[Sequence[Recording]]:
     """The recordings that the run was made from, and are still there."""
     if not isinstance(model.recipe.data, FileData):
         return []
@@ -77,7 +78,7 @@ def _known(model: Model, notes: list[str]) -> list[Recording]:
     except SeqflowError as error:
         notes.append(f"not checked whether recordings are new to the run: its data cannot be opened: {error}")
         return []
-    return [*parts.train, *parts.valid, *parts.calibration]
+    return [parts.train, parts.valid, parts.calibration]
 
 
 def _anomalous(recording: Recording) -> bool:

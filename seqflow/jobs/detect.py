@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.discover import expand
+from ..data.discover import Report, expand
+from ..data.packed import PackedFile
 from ..data.recording import ArrayRecording, Mask, Recording, Values
 from ..detector import FUSED
 from ..errors import InputError, UsageError
@@ -108,7 +109,7 @@ def detect_paths(
     if figures and out is None:
         raise UsageError("detect: figures are files; give the folder for them (--out)")
     faults: list[InputError] = []
-    files = [file for file in expand(paths, _ANY, faults.append) if out is None or not _is_own(file, out)]
+    files = [file for file in _loose(paths, faults.append) if out is None or not _is_own(file, out)]
     folder = os.path.commonpath([os.path.abspath(file.parent) for file in files]) if files else ""  # noqa: PTH100
     found: list[Detection] = []
 
@@ -244,6 +245,17 @@ def _shares(sound: Floats, one: Interval, names: Sequence[str]) -> dict[str, flo
     return {
         names[i]: float(parts[i]) for i in np.argsort(-parts, kind="stable")[:_MOST_SHARES] if parts[i] > 0
     }
+
+
+def _loose(paths: Sequence[str | Path], report: Report) -> list[Path]:
+    """The files that paths stand for. Raises UsageError for shards, which have no time stamps."""
+    files = expand(paths, _ANY, report)
+    packed = [file for file in files if isinstance(file, PackedFile)]
+    if packed:
+        raise UsageError(
+            f"{packed[0].folder.root}: holds shards, which keep no times; give the files themselves"
+        )
+    return [file for file in files if isinstance(file, Path)]
 
 
 def _is_own(file: Path, out: Path) -> bool:

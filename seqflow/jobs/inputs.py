@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..data.discover import expand
 from ..data.open import open_recordings
+from ..data.packed import PackedFile
 from ..data.recording import Recording
 from ..errors import InputError, ResourceError
 from ..model import Model
@@ -21,13 +22,13 @@ _KEY = re.compile(r"\bdata\.[a-z]")
 
 @dataclass(frozen=True)
 class Input:
-    """One thing to score, under this name in tables: a file, a recording, or one that cannot be had.
+    """One thing to score, under this name in tables: a file, one in shards, a recording, or what fails.
 
     `columns` are those of a file in a manifest.
     """
 
     name: str
-    source: Path | Recording | InputError
+    source: Path | PackedFile | Recording | InputError
     columns: Mapping[str, str] | None = None
 
 
@@ -69,9 +70,12 @@ def list_inputs(model: Model, inputs: Sequence[str | Path | Recording]) -> Itera
     faults: list[InputError] = []
     files = expand(paths, model.recipe.data, faults.append) if paths else []
     if files:
-        # Names below the folder that all files share: short, and yet each of its own.
-        folder = os.path.commonpath([os.path.abspath(file.parent) for file in files])  # noqa: PTH100
-        yield from (Input(os.path.relpath(file, folder), file) for file in files)
+        # Names below the folder that all files share: short, and yet each of its own. Of shards as packed.
+        folders = {file.folder.root if isinstance(file, PackedFile) else file.parent for file in files}
+        shared = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100
+        for file in files:
+            place = file.path if isinstance(file, PackedFile) else file
+            yield Input(os.path.relpath(place, shared), file)
     yield from (Input(error.path, error) for error in faults)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from ..data.discover import expand
-from ..data.inspect import Inspection, inspect
-from ..data.open import SERIES_SUFFIXES
+from ..data.inspect import Inspection, inspect, inspect_recording
+from ..data.open import SERIES_SUFFIXES, open_recordings
+from ..data.packed import PackedFile
 from ..errors import InputError
 from ..recipe import DataConfig, SeriesData, SyntheticData
 
@@ -25,17 +26,18 @@ def inspect_paths(
     *,
     on_result: Callable[[Found, int, int], None] | None = None,
 ) -> list[Found]:
-    """Look at files, folders (all recordings below) and patterns, read as a recipe's `data` says.
+    """Look at files, folders (all recordings below, or in shards) and patterns, as a recipe's `data` says.
 
-    Without a config every file is read by its suffix, with defaults. A file that cannot be read has its
+    Without a config every file is read by its suffix, with defaults, and what is packed is shown as it is,
+    each stretch between gaps. A file that cannot be read has its
     InputError in the place of figures. `on_result` gets each, the number done, and of all. Raises nothing
-    but what `on_result` raises.
+    but what `on_result` raises, and UsageError where shards were packed otherwise than the config reads.
     """
     faults: list[InputError] = []
     files = expand(paths, config or _ANY, faults.append)
     found: list[Found] = []
-    total = len(files) + len(faults)
-    for one in chain((_look(path, config) for path in files), faults):
+    total = len(faults) + sum(file.last - file.first if isinstance(file, PackedFile) else 1 for file in files)
+    for one in chain(chain.from_iterable(_look(file, config) for file in files), faults):
         found.append(one)
         if on_result is not None:
             on_result(one, len(found), total)
@@ -48,10 +50,22 @@ def exit_code(found: Sequence[Found]) -> int:
     return 0 if not failed else 4 if failed == len(found) else 3
 
 
-def _look(path: Path, config: DataConfig | None) -> Found:
+def _look(file: Path | PackedFile, config: DataConfig | None) -> Iterator[Found]:
+    if isinstance(file, PackedFile):
+        try:
+            opened = file.recordings() if config is None else open_recordings(file, config)
+        except InputError as error:
+            yield from [error] * (file.last - file.first)
+            return
+        for recording in opened:
+            try:
+                yield inspect_recording(recording)
+            except InputError as error:
+                yield error
+        return
     if config is None:
-        config = _SERIES if path.suffix.lower() in SERIES_SUFFIXES else _ANY
+        config = _SERIES if file.suffix.lower() in SERIES_SUFFIXES else _ANY
     try:
-        return inspect(path, config)
+        yield inspect(file, config)
     except InputError as error:
-        return error
+        yield error

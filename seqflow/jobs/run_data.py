@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..data.digest import file_digest
-from ..data.recording import Recording
+from ..data.recording import Recording, Recordings, facts
 from ..data.split import Parts, split_recordings
 from ..errors import InputError, UsageError
 from ..model import Model
@@ -29,36 +29,43 @@ def run_data(model: Model) -> Parts:
     return found
 
 
-def new_to(made: Sequence[Recording], found: Sequence[Recording]) -> list[Recording]:
-    """Those of the recordings found that come from none of the files that others were made from.
+def new_to(made: Sequence[Sequence[Recording]], found: Sequence[Recording]) -> list[Recording]:
+    """Those of the recordings found that come from none of the files of the lists `made`.
 
-    By place, and by content where files were packed into shards and may be gone. Raises InputError where a
-    file cannot be read.
+    By place, and by content where either lie in shards. Raises InputError where a file cannot be read.
     """
-    places = {Path(one.path).resolve() for one in made if one.path and not one.digest}
-    digests = {one.digest for one in made if one.digest}
+    loose, digests = set(), set()
+    for recordings in made:
+        digests |= {*facts(recordings, "digest")} - {""}
+        if not isinstance(recordings, Recordings):  # those have digests
+            loose |= {Path(one.path).resolve() for one in recordings if one.path and not one.digest}
+    if any(one.digest for one in found):
+        digests |= {file_digest(path) for path in loose}
 
     def known(one: Recording) -> bool:
         if not one.path:
             return False
-        return Path(one.path).resolve() in places or (
+        return Path(one.path).resolve() in loose or (
             bool(digests) and (one.digest or file_digest(Path(one.path))) in digests
         )
 
     return [one for one in found if not known(one)]
 
 
-def roles(parts: Mapping[str, Sequence[Recording]], digests: Iterable[tuple[Path, str]]) -> dict[str, str]:
+def roles(parts: Mapping[str, Sequence[Recording]], digests: Iterable[tuple[str, int]]) -> dict[str, str]:
     """Which part of a training has a file of the same content, by the digest; those in none are missing.
 
-    `digests` are those of the files asked about, see `file_digest`. The first of the parts counts.
+    `digests` are those of the files asked about, see `file_digest`, with their sizes in bytes. The first of
+    the parts counts.
     """
-    asked = {digest: os.stat(path).st_size for path, digest in digests}  # noqa: PTH116
+    asked = dict(digests)
     sizes = {*asked.values()}
     found: dict[str, str] = {}
     for part, recordings in parts.items():
-        for digest in {recording.digest for recording in recordings} & asked.keys():
+        for digest in {*facts(recordings, "digest")} & asked.keys():
             found.setdefault(digest, part)
+        if isinstance(recordings, Recordings):
+            continue  # of shards, whose digests are all there
         for path in sorted({recording.path for recording in recordings if not recording.digest} - {""}):
             try:
                 # Most have another size: they need not be read.

@@ -83,7 +83,8 @@ def gather(model: Model, folder: Path | None, length: int) -> Material:
     where no folder is given.
     """
     notes: list[str] = []
-    train: list[Recording] = []
+    train: Sequence[Recording] = []
+    real: Sequence[Recording]
     if folder is None:
         parts = split_recordings(model.recipe)
         train = parts.train
@@ -100,7 +101,7 @@ def gather(model: Model, folder: Path | None, length: int) -> Material:
             train = split_recordings(model.recipe).train
         except SeqflowError as error:
             notes.append(f"without the training data: {error}")
-        kept = new_to(train, real)
+        kept = new_to([train], real)
         if len(kept) < len(real):
             notes.append(
                 f"{len(real) - len(kept)} recordings of {folder} left out: the model was trained on them"
@@ -140,7 +141,7 @@ def of_folder(model: Model, folder: Path) -> tuple[list[Recording], list[InputEr
                 found.append(one)
             else:
                 text = "has other channels or another rate than the model"
-                faults.append(InputError(path, "wrong_channels", text))
+                faults.append(InputError(one.path, "wrong_channels", text))
     if not found:
         raise UsageError(f"{folder}: no recording can be used; first: {faults[0]}")
     return found, faults

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..data.packed import PackedFile
 from ..data.regular import regular_file, unreadable
 from ..files import sha256
 from ..scoring import FileScore
@@ -31,8 +32,14 @@ def result_path(out: Path, name: str) -> Path:
     return output_path(out / "results", name, ".json")
 
 
-def content_of(path: Path) -> tuple[str, ...]:
-    """Digests of the file and of the JSON file beside it, which may say how to read it and what it is."""
+def content_of(path: Path | PackedFile) -> tuple[str, ...]:
+    """Digests of the file and of the JSON file beside it, which may say how to read it and what it is.
+
+    Of a file in shards that of the file that was packed, and one of how it was read and what was declared.
+    """
+    if isinstance(path, PackedFile):
+        said = json.dumps(path.folder.header.reading, sort_keys=True) + path.declared
+        return path.digest, hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
     regular_file(path)
     files = [path]
     if path.with_suffix(".json").is_file():

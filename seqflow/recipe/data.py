@@ -188,7 +188,8 @@ class FileData(CommonData):
     """Keys of data that lies in files."""
 
     root: str = Field(
-        min_length=1, description="Folder of the recordings, relative to the current directory."
+        min_length=1,
+        description="Folder of the recordings, or of shards of them, relative to the current directory.",
     )
     exclude: Globs = Field((), description="Files left out altogether, by pattern below root.")
     manifest: str | None = Field(

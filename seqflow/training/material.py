@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..classes import Classes
 from ..data.dataset import Windows
-from ..data.recording import Recording
+from ..data.recording import Recording, facts
 from ..data.split import split_recordings
 from ..errors import InputError, UsageError
 from ..recipe import Recipe
@@ -48,7 +48,7 @@ class Material:
 def load_material(recipe: Recipe) -> Material:
     """The data that a recipe names, parted by its rules. Raises what `split_recordings` does."""
     parts = split_recordings(recipe)
-    classes = Classes.of(recipe.model.condition, (recording.conditions for recording in parts.train))
+    classes = Classes.of(recipe.model.condition, facts(parts.train, "conditions"))
     return Material(
         train=train_windows(recipe, parts.train, classes),
         valid=held_back_windows(recipe, parts.valid, classes),
@@ -96,18 +96,23 @@ def held_back_windows(
 
 def condition_fault(material: Material) -> str | None:
     """A line on held-back recordings with values that no training recording has; None for none."""
-    held_back = [*material.valid.recordings, *material.calibration]
-    strange = [recording for recording in held_back if material.classes.unknown(recording.conditions)]
+    strange = [
+        (recordings, index)
+        for recordings in (material.valid.recordings, material.calibration)
+        for index, conditions in enumerate(facts(recordings, "conditions"))
+        if material.classes.unknown(conditions)
+    ]
     if not strange:
         return None
-    first = material.classes.unknown(strange[0].conditions)[0]
+    recordings, index = strange[0]
+    first = material.classes.unknown(recordings[index].conditions)[0]
     count = f"{len(strange)} held-back recording{'s' * (len(strange) != 1)}"
-    return f"data.conditions: of {count} not all values are known; first: {strange[0].name}: {first}"
+    return f"data.conditions: of {count} not all values are known; first: {recordings[index].name}: {first}"
 
 
 def common_step(recordings: Sequence[Recording]) -> float | None:
     """The quantisation step of all recordings, units of the data; None where one has none or another."""
-    steps = {recording.step for recording in recordings}
+    steps = {*facts(recordings, "step")}
     return steps.pop() if len(steps) == 1 else None
 
 
@@ -117,7 +122,7 @@ def calibration_fault(recipe: Recipe, material: Material) -> str | None:
     Found out before the training, not behind it.
     """
     config, window = recipe.score, recipe.data.window
-    lengths = [recording.length for recording in material.calibration if recording.length >= window]
+    lengths = [length for length in facts(material.calibration, "length") if length >= window]
     if not lengths:
         return None  # another message says so
     hop = resolve_hop(config, window)

@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqflow.data.partition import partition
+from seqflow.data import partition as module
 from seqflow.errors import UsageError
 from seqflow.recipe import SplitConfig
 
 NAMES = [f"m{machine}/{take:02d}.wav" for machine in range(5) for take in range(8)]
+
+
+def partition(
+    names: list[str], split: SplitConfig, seed: int, given: dict[str, str] | None = None
+) -> dict[str, str]:
+    """The parts by name, of files that have one."""
+    parts = module.partition(names, split, seed, [(given or {}).get(name) for name in names])
+    return {name: part for name, part in zip(names, parts, strict=True) if part is not None}
 
 
 def sizes(parts: dict[str, str]) -> dict[str, int]:

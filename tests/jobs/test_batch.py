@@ -258,7 +258,7 @@ def test_results_below_the_inputs_are_not_inputs(tmp_path: Path) -> None:
         write(tmp_path, name, 0.1 * noise(1, 100))
     assert find_inputs(tmp_path, config, tmp_path / "out") == (
         *(tmp_path, ["a.wav", "out.wav"], {}),
-        {},
+        *({}, {}),
     )
     with pytest.raises(UsageError, match="choose another folder for the results"):
         find_inputs(tmp_path, config, tmp_path)

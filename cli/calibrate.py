@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "seqflow calibrate runs/toy/machine normal/ --out runs/machine-2",
     "seqflow calibrate runs/toy/machine 'may/*.wav' --add --alarm-rate 0.02 --out runs/machine-3",
+    "seqflow calibrate runs/toy/machine normal/ --background runs/hall --out runs/machine-4",
 )
 
 
@@ -48,6 +49,15 @@ def calibrate(
     alarm_rate: AlarmRateOption = None,
     alarms_per_hour: AlarmsPerHourOption = None,
     tail: TailOption = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            "--background",
+            metavar="RUN3",
+            help="Add the term ratio: how much likelier than under this other run's model.",
+            show_default=False,
+        ),
+    ] = None,
     add: Annotated[
         bool,
         typer.Option(
@@ -81,6 +91,7 @@ def calibrate(
             alarm_rate=alarm_rate,
             alarms_per_hour=alarms_per_hour,
             tail=tail,
+            background=background,
             add=add,
             strict=strict,
             device=device,

@@ -25,7 +25,7 @@ from .flow import Flow
 from .recipe import Recipe
 from .runtime import choose_device
 from .sampling import draw
-from .scoring import Calibration
+from .scoring import Background, Calibration
 
 FORMAT = "seqflow-model"
 BEST = "best.safetensors"
@@ -81,8 +81,20 @@ class Model:
 
     def to(self, device: torch.device | str) -> Model:
         """This model with its flow moved to a device; names as for `runtime.choose_device`."""
-        self.flow.to(choose_device(str(device)))
+        place = choose_device(str(device))
+        self.flow.to(place)
+        if self.background is not None:
+            self.background.flow.to(place)
         return self
+
+    @property
+    def background(self) -> Background | None:
+        """The model that the term `ratio` of the score compares with; None without that term."""
+        return None if self.calibration is None else self.calibration.background
+
+    def as_background(self) -> Background:
+        """This model as one that the term `ratio` of other models compares with."""
+        return Background(self.flow, self.recipe, self.step)
 
     @torch.no_grad()
     def log_prob(
@@ -149,6 +161,15 @@ class Model:
             "conditions": {name: list(values) for name, values in self.classes.values.items()},
             "info": self.info,
         }
+        if self.background is not None:
+            other = self.background
+            tensors |= {f"background.{name}": tensor for name, tensor in other.flow.state_dict().items()}
+            meta["background"] = {
+                "recipe": other.recipe.model_dump(mode="json"),
+                "rate": other.flow.rate,
+                "step": other.step,
+                "conditions": {name: list(values) for name, values in other.flow.classes.values.items()},
+            }
         write_checkpoint(Path(path), tensors, meta)
 
     @classmethod
@@ -160,25 +181,21 @@ class Model:
         path = model_file(Path(run_or_file))
         tensors, meta = read_checkpoint(path, FORMAT)
         try:
-            recipe = stored_recipe(meta["recipe"])
+            channels = min(int(meta["channels"]), _MOST_CHANNELS)
+            flow, recipe = _stored_flow(meta, channels, _below("flow.", tensors))
             rate, step = meta["rate"], meta["step"]
-            classes = stored_classes(meta.get("conditions", {}))
-            # Without memory: that is what the stored tensors bring, once they are seen to fit.
-            with torch.device("meta"):
-                channels = min(int(meta["channels"]), _MOST_CHANNELS)
-                flow = build_flow(recipe, channels, rate, step, classes)
             names = tuple(str(name) for name in meta["channel_names"])
             info = dict(meta["info"])
+            background = None
+            if "background" in meta:
+                other, its_recipe = _stored_flow(meta["background"], channels, _below("background.", tensors))
+                background = Background(other, its_recipe, meta["background"]["step"])
+            calibration = stored_calibration(tensors, background)
         except (CheckpointError, RecipeError) as error:
             raise CheckpointError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: is no model of this program ({error!r})") from None
-        try:
-            fill(flow, _below("flow.", tensors))
-            calibration = stored_calibration(tensors)
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        return cls(flow.eval(), recipe, calibration, names, rate, step, info).to(device)
+        return cls(flow, recipe, calibration, names, rate, step, info).to(device)
 
     def _context(self, n: int, condition: Mapping[str, str]) -> dict[str, Tensor]:
         context: dict[str, Tensor] = {}
@@ -234,16 +251,31 @@ def stored_recipe(value: Any) -> Recipe:
         raise CheckpointError(f"its recipe is of another version: {place}: {first['msg']}") from None
 
 
-def stored_calibration(tensors: Mapping[str, Tensor]) -> Calibration | None:
+def stored_calibration(
+    tensors: Mapping[str, Tensor], background: Background | None = None
+) -> Calibration | None:
     """The calibration in a checkpoint, None where it has none. Raises CheckpointError for an unsound one."""
     arrays = {name: tensor.numpy() for name, tensor in _below("calibration.", tensors).items()}
-    return Calibration.from_arrays(arrays) if arrays else None
+    return Calibration.from_arrays(arrays, background) if arrays else None
 
 
 def stored_classes(value: Any) -> Classes:
     """The classes in a checkpoint. Raises TypeError or ValueError for what are none."""
     values = {str(name): tuple(map(str, found)) for name, found in dict(value).items()}
     return Classes(values)
+
+
+def _stored_flow(
+    meta: Mapping[str, Any], channels: int, tensors: Mapping[str, Tensor]
+) -> tuple[Flow, Recipe]:
+    """A flow in evaluation mode and its recipe; raises what `Model.load` names."""
+    recipe = stored_recipe(meta["recipe"])
+    classes = stored_classes(meta.get("conditions", {}))
+    # Without memory: that is what the stored tensors bring, once they are seen to fit.
+    with torch.device("meta"):
+        flow = build_flow(recipe, channels, meta["rate"], meta["step"], classes)
+    fill(flow, tensors)
+    return flow.eval(), recipe
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

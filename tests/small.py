@@ -17,10 +17,13 @@ from seqflow.distributions import Normal
 from seqflow.flow import Flow
 from seqflow.model import Model
 from seqflow.recipe import parse
-from seqflow.scoring import calibrate
+from seqflow.scoring import Background, calibrate
+from seqflow.scoring.terms import NAMES
 
 Array = NDArray[np.float64]
 WINDOW = 32
+TERMS = tuple(name for name in NAMES if name != "ratio")
+"""All that ask for no second model."""
 
 
 def noise(seed: int, length: int = 640, channels: int = 1) -> Array:
@@ -39,6 +42,15 @@ def small_flow(channels: int = 1, rate: float | None = None) -> Flow:
     windows = np.stack([noise(1000 + i, WINDOW, channels) for i in range(64)])
     flow.initialize(torch.from_numpy(windows).float())
     return flow.eval()
+
+
+def small_background(channels: int = 1, rate: float | None = None) -> Background:
+    """White noise of variance 4 as a model that others are compared with."""
+    flow = Flow(Chain([Standardize(channels)]), Normal(channels), channels, rate=rate)
+    flow.initialize(2.0 * torch.randn(64, channels, WINDOW, generator=torch.Generator().manual_seed(0)))
+    text = f"name: white\ndata: {{kind: series, root: ., window: {WINDOW}}}\n"
+    recipe = parse(text + "model: {layers: [kind: standardize]}", "white.yaml")
+    return Background(flow.eval(), recipe)
 
 
 def recording(values: Array, name: str = "x", **keys: object) -> ArrayRecording:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import UsageError
 from ..scoring.passes import FlowPass
 from ..scoring.term import Statistics
 from .material import Material
@@ -43,13 +44,17 @@ def measure(name: str, features: Tensor, statistics: Statistics) -> Tensor:
 def heights(material: Material, batch: FlowPass) -> Tensor:
     """(B, K') heights of the windows by each term: 0 for a usual one, 1 for a high one, see `place.heights`.
 
-    Of `nll` only where there is no other term: two-sided it is `typicality`.
+    Of `nll` only where there is no other term: two-sided it is `typicality`. Not of `complexity`, since a
+    code length has no slope, nor of `ratio`, which asks another model. Raises UsageError where none is left.
     """
     calibration = material.calibration
-    level, inverse = (torch.as_tensor(row).to(batch.z) for row in calibration.heights)
     terms = calibration.make_terms()
-    found = torch.stack(
-        [measure(term.name, term.extract(batch), calibration.statistics[term.name]) for term in terms], dim=-1
-    )
-    kept = [k for k, term in enumerate(terms) if term.name != "nll"] or list(range(len(terms)))
-    return ((found - level) * inverse)[:, kept]
+    sloped = [k for k, term in enumerate(terms) if term.name not in ("complexity", "ratio")]
+    kept = [k for k in sloped if terms[k].name != "nll"] or sloped
+    if not kept:
+        raise UsageError("explain: of the terms of the score none has a slope; add one such as latent")
+    level, inverse = (torch.as_tensor(row[kept]).to(batch.z) for row in calibration.heights)
+    found = [
+        measure(terms[k].name, terms[k].extract(batch), calibration.statistics[terms[k].name]) for k in kept
+    ]
+    return (torch.stack(found, dim=-1) - level) * inverse

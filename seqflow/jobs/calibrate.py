@@ -15,9 +15,10 @@ from ..errors import InputError, NothingUsableError, UsageError
 from ..model import Model
 from ..recipe import ScoreConfig
 from ..runtime import repeatable
-from ..scoring import Calibration, Extract, calibrate_extracts, extract
+from ..scoring import Background, Calibration, Extract, calibrate_extracts, extract
 from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
+from ..training.background import load_background, with_background
 from ..training.events import Calibrated, LeftOut, OnEvent, Warned
 from .alarms import Alarms, TailChoice
 from .inputs import Input, list_inputs, open_input, without_memory
@@ -36,6 +37,7 @@ def calibrate(
     alarm_rate: float | None = None,
     alarms_per_hour: float | None = None,
     tail: TailChoice | None = None,
+    background: str | Path | None = None,
     add: bool = False,
     strict: bool = False,
     on_event: OnEvent | None = None,
@@ -53,6 +55,8 @@ def calibrate(
         alarm_rate: false alarms accepted, a fraction, from now on; None for the recipe's.
         alarms_per_hour: false events accepted per hour from now on, in place of the rate; by blocks.
         tail: "pareto" or "conformal", from now on, see `score_paths`; None for the recipe's.
+        background: a run or model file that the term `ratio` compares with, from now on; None for the one
+            that the model has, if any.
         add: calibrate on the recordings that the training held back for it as well. They are found by the
             recipe, and must be what they were.
         strict: refuse files with faults that could be read around.
@@ -60,14 +64,27 @@ def calibrate(
             the calibration (`Calibrated`).
         on_progress: told the number of inputs done, and of all.
 
-    Raises UsageError where the recordings are too few to promise the alarm rate, and where `add` cannot be
-    had; NothingUsableError where none of them can be used; ResourceError where memory runs out.
+    Raises UsageError where the recordings are too few to promise the alarm rate, where `add` cannot be had,
+    and for a background model of another rate, window, step or number of channels, CheckpointError where
+    there is none; NothingUsableError where none of them can be used; ResourceError where memory runs out.
     """
     emit = on_event or _ignore
     config = Alarms(alarm_rate, alarms_per_hour, tail).config(model.recipe.score)
+    other = model.background
+    if background is not None:
+        config = with_background(config, background)
+    if config.background is not None and (background is not None or other is None):
+        other = load_background(
+            config.background,
+            model.recipe,
+            channels=model.channels,
+            rate=model.rate,
+            step=model.step,
+            device=model.device,
+        )
     parts = _training_data(model, add, emit)
     inputs = list(list_inputs(model, paths))
-    taken = _Taken(model, config, strict, emit)
+    taken = _Taken(model, config, other, strict, emit)
     digests = _digests(inputs)
     known: dict[str, str] = {}
     if parts is not None:
@@ -85,7 +102,7 @@ def calibrate(
         first = f"; first: {taken.left_out[0]}" if taken.left_out else ""
         raise NothingUsableError(f"calibration: none of {len(inputs)} inputs can be used{first}")
     taken.warn()
-    calibration = calibrate_extracts([*own, *used], config, window=model.window)
+    calibration = calibrate_extracts([*own, *used], config, window=model.window, background=other)
     _check(calibration, config)
     for doubt in Comparisons(config, calibration, model.rate).too_small():
         emit(Warned(doubt))
@@ -127,6 +144,7 @@ class _Taken:
 
     model: Model
     config: ScoreConfig
+    background: Background | None
     strict: bool
     emit: OnEvent
     extracts: list[Extract] = field(default_factory=list)
@@ -190,7 +208,13 @@ class _Taken:
 
     def _through(self, recording: Recording) -> Extract:
         try:
-            return extract(self.model.flow, recording, self.config, window=self.model.window)
+            return extract(
+                self.model.flow,
+                recording,
+                self.config,
+                window=self.model.window,
+                background=self.background,
+            )
         except (RuntimeError, MemoryError) as error:
             raise without_memory(error, recording.name, self.config) from error
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codec import DEPTHS, MOST_CHANNELS, flac_bits, pcm_depth
 from ..data.recording import Recording
-from ..references import flac_bits, pcm_depth
-from ..references.codec import DEPTHS, MOST_CHANNELS
 from .density_results import Row
 from .density_windows import HeldOut
 

@@ -68,7 +68,7 @@ class TrainConfig(Config):
             yield ("micro_batch",), f"does not divide the batch of {self.batch}"
 
 
-Term = Literal["nll", "latent", "local", "typicality", "band", "energy"]
+Term = Literal["nll", "latent", "local", "typicality", "band", "energy", "complexity", "ratio"]
 
 
 class ScoreConfig(Config):
@@ -79,6 +79,12 @@ class ScoreConfig(Config):
     )
     terms: Annotated[tuple[Term, ...], Field(strict=False, min_length=1)] = Field(
         ("nll", "latent", "local", "typicality"), description="What the score is made of."
+    )
+    background: str | None = Field(
+        None,
+        min_length=1,
+        description="The run, or model file, that the term ratio compares with; the trained model keeps a "
+        "copy. A path is taken from where the command runs. null: none.",
     )
     alarm_rate: float = Field(
         0.05, gt=0.0, lt=1.0, description="False alarms accepted, as a fraction of normal recordings."
@@ -114,6 +120,10 @@ class ScoreConfig(Config):
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 refuse([((key,), "holds a value twice")])
+        if "ratio" in self.terms and self.background is None:
+            refuse([(("terms",), "has ratio, which needs a background model: see score.background")])
+        if "ratio" not in self.terms and self.background is not None:
+            refuse([(("background",), "is for the term ratio: add it to score.terms, or leave this out")])
         return self
 
 

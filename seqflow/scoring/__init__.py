@@ -1,6 +1,7 @@
 """Anomaly scores from a flow, their calibration and their place in time."""
 
 from .apart import Apart, judge_apart
+from .background import Background
 from .calibrate import calibrate, calibrate_extracts
 from .calibration import Calibration
 from .extract import Extract, extract
@@ -11,6 +12,7 @@ from .series import OnSamples, score_recording
 
 __all__ = [
     "Apart",
+    "Background",
     "Calibration",
     "Extract",
     "FileScore",

@@ -52,6 +52,7 @@ def judge_apart(flow: Flow, recording: Recording, config: ScoreConfig, calibrati
         scorer.hop,
         batch=config.batch,
         silence_db=config.silence_db,
+        background=scorer.background,
     )
     for _, batch in stream:
         features = {term.name: term.extract(batch).cpu().numpy() for term in scorer.terms}

@@ -9,6 +9,7 @@ from ..data.recording import Recording
 from ..errors import UsageError
 from ..flow import Flow
 from ..recipe import ScoreConfig
+from .background import Background
 from .calibration import Calibration, fit_calibration
 from .extract import Extract, extract, resolve_hop
 from .stream import BLOCK
@@ -24,6 +25,7 @@ def calibrate(
     *,
     window: int,
     unit: UnitChoice = "auto",
+    background: Background | None = None,
     block: int = BLOCK,
 ) -> Calibration:
     """Score held-out normal recordings and keep what p-values need.
@@ -37,20 +39,29 @@ def calibrate(
             windows that share no sample; differences between recordings then count as anomalies. "auto":
             recordings where there are enough of them for the alarm rate, blocks elsewhere, and where alarms
             are per hour.
+        background: what the term `ratio` compares with; the calibration keeps it.
         block: samples read at a time; no influence on the result.
 
     Recordings in a state without a score (silent, constant, too short) are left out. Memory grows with the
     number of windows, by some hundred bytes each. Raises UsageError where no recording is left, and what
     `Stream` raises.
     """
-    found = [extract(flow, recording, config, window=window, block=block) for recording in recordings]
-    return calibrate_extracts(found, config, window=window, unit=unit)
+    found = [
+        extract(flow, recording, config, window=window, background=background, block=block)
+        for recording in recordings
+    ]
+    return calibrate_extracts(found, config, window=window, unit=unit, background=background)
 
 
 def calibrate_extracts(
-    extracts: Sequence[Extract], config: ScoreConfig, *, window: int, unit: UnitChoice = "auto"
+    extracts: Sequence[Extract],
+    config: ScoreConfig,
+    *,
+    window: int,
+    unit: UnitChoice = "auto",
+    background: Background | None = None,
 ) -> Calibration:
-    """`calibrate` on recordings that have been through the flow, with the same window and config."""
+    """`calibrate` on recordings that have been through the flow, with the same window, config, background."""
     hop = resolve_hop(config, window)
     found = [one for one in extracts if one.scored]
     if not found:
@@ -72,4 +83,5 @@ def calibrate_extracts(
         unit=units.kind,
         per_unit=units.per_unit,
         declared=[found[index].conditions for index, _, _ in units.places],
+        background=background,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, UsageError
+from .background import Background
 from .fuse import Fused, attainable_rate, check_rate, fuse
 from .place import heights
 from .term import Array, Statistics, Term
@@ -79,6 +80,7 @@ class Calibration:
         heights: (2, K) usual and high values of single windows, see `place.heights`.
         units: (n, K) values of the calibration units, one row each.
         declared: what is declared about each unit: (n) values by the name of the condition, "" for none.
+        background: what the term `ratio` compares with; None without that term.
     """
 
     terms: tuple[str, ...]
@@ -91,6 +93,7 @@ class Calibration:
     heights: Array
     units: Array
     declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    background: Background | None = None
 
     def __len__(self) -> int:
         return len(self.units)
@@ -129,6 +132,7 @@ class Calibration:
             statistics={name: self.statistics[name] for name in names},
             heights=self.heights[:, columns],
             units=self.units[:, columns],
+            background=self.background if "ratio" in names else None,
         )
 
     def judge(self, values: Array) -> Fused:
@@ -149,14 +153,22 @@ class Calibration:
         if self.declared:
             # Text in ASCII, as numbers.
             arrays["declared"] = np.frombuffer(json.dumps(dict(self.declared)).encode(), dtype=np.int8).copy()
+        if self.background is not None:
+            arrays["background"] = np.frombuffer(bytes.fromhex(self.background.digest), dtype=np.int8).copy()
         for term, statistics in self.statistics.items():
             for key, value in statistics.items():
                 arrays[f"statistics.{term}.{key}"] = np.ascontiguousarray(value)
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Calibration:
-        """The inverse of `to_arrays`. Raises CheckpointError where the arrays are no calibration."""
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], background: Background | None = None
+    ) -> Calibration:
+        """The inverse of `to_arrays`, which keeps no more of a background model than its digest.
+
+        Without a background model the calibration can be looked at, but not scored with the term `ratio`.
+        Raises CheckpointError where the arrays are no calibration, or one with another background model.
+        """
         try:
             version, window, hop, per_unit, unit = (int(v) for v in arrays["numbers"])
             if version != _VERSION:
@@ -183,7 +195,13 @@ class Calibration:
         fits = fits and 1 <= hop <= window and (per_unit > 0) == (kind == "block")
         if not fits or not all(np.isfinite(value).all() for value in numbers):
             raise CheckpointError("calibration: its arrays do not fit each other; calibrate again")
-        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units, declared)
+        if background is not None and _bytes(arrays.get("background")) != bytes.fromhex(background.digest):
+            raise CheckpointError(
+                "calibration: the background model is not the one it was made with; calibrate again with "
+                "--background"
+            )
+        kept = background if "ratio" in names else None
+        return cls(names, window, hop, smoothing, kind, per_unit, statistics, found, units, declared, kept)
 
 
 def fit_calibration(
@@ -196,6 +214,7 @@ def fit_calibration(
     unit: Unit = "recording",
     per_unit: int = 0,
     declared: Sequence[Mapping[str, str]] = (),
+    background: Background | None = None,
 ) -> Calibration:
     """Calibration from the raw features of n >= 1 units.
 
@@ -234,13 +253,18 @@ def fit_calibration(
             name: tuple(one.get(name, "") for one in declared)
             for name in sorted({name for one in declared for name in one})
         },
+        background=background if "ratio" in terms else None,
     )
+
+
+def _bytes(stored: NDArray[Any] | None) -> bytes:
+    return b"" if stored is None else np.asarray(stored, dtype=np.int8).tobytes()
 
 
 def _declared(stored: NDArray[Any] | None) -> dict[str, tuple[str, ...]]:
     if stored is None:
         return {}
-    found = json.loads(np.asarray(stored, dtype=np.int8).tobytes())
+    found = json.loads(_bytes(stored))
     lists = list(found.values()) if isinstance(found, dict) else [None]
     if not all(isinstance(one, list) and all(isinstance(value, str) for value in one) for one in lists):
         raise ValueError("what is declared must be text")

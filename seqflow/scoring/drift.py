@@ -78,9 +78,10 @@ class Ranks:
 
 
 class Oddness:
-    """One number for the values (K,) of a unit: sum over terms of -ln p + ln(1 + excess), see `fuse`.
+    """One number for the values (K,) of a unit: sum over terms of -ln p + ln(1 + excess).
 
-    Unlike there, p and excess are those against fixed units, so the function is fixed.
+    Unlike in `fuse`, p and excess are those against fixed units, so the function is fixed; and terms add up,
+    as a drift that shows a little in each of them is one.
     """
 
     def __init__(self, units: Array) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..data.recording import Recording
 from ..flow import Flow
 from ..recipe import ScoreConfig
+from .background import Background
 from .calibration import Features
 from .stream import BLOCK, Stream
 from .term import Array
@@ -58,17 +59,30 @@ def resolve_hop(config: ScoreConfig, window: int) -> int:
 
 
 def extract(
-    flow: Flow, recording: Recording, config: ScoreConfig, *, window: int, block: int = BLOCK
+    flow: Flow,
+    recording: Recording,
+    config: ScoreConfig,
+    *,
+    window: int,
+    background: Background | None = None,
+    block: int = BLOCK,
 ) -> Extract:
     """Take a recording through the flow once, read block by block of so many samples.
 
-    Windows of `window` samples, with the recipe's hop and terms. Memory grows with the number of windows, by
-    some hundred bytes each. Raises what `Stream` raises.
+    Windows of `window` samples, with the recipe's hop and terms, of which `ratio` needs a background. Memory
+    grows with the number of windows, by some hundred bytes each. Raises what `Stream` raises.
     """
     hop = resolve_hop(config, window)
     terms = make_terms(config.terms, config.smoothing)
     stream = Stream(
-        flow, recording, window, hop, batch=config.batch, silence_db=config.silence_db, block=block
+        flow,
+        recording,
+        window,
+        hop,
+        batch=config.batch,
+        silence_db=config.silence_db,
+        block=block,
+        background=background,
     )
     starts: list[int] = []
     parts: dict[str, list[Array]] = {term.name: [] for term in terms}

@@ -64,16 +64,25 @@ def simes(counts: Array) -> float:
     return float((i[-1] * levels[found] / i[found]).min())
 
 
+def joined(surprises: Array) -> Array:
+    """ln(mean of exp) over the last axis of -ln p (..., K), without overflow."""
+    top = surprises.max(axis=-1, keepdims=True)
+    return np.asarray(np.log(np.exp(surprises - top).mean(axis=-1)) + top[..., 0])
+
+
 def fuse(calibration: Array, values: Array) -> Fused:
     """Join the terms' `values` (K,) of one recording, given those of n normal ones, `calibration` (n, K).
 
-    score = sum_k [-ln p_k + ln(1 + excess_k)], p_k the conformal p-value of term k (Fisher, 1925), and
-    excess_k how far the value lies beyond the largest of the others, in units of the lower half-spread
-    (median - lower quartile): p-values end at 1/(n + 1), and without the excess all that lies beyond the
-    calibration would rank alike. The terms depend on each other, so the sum has no known distribution; its
-    own conformal p-value needs none. For that, every calibration unit gets the same score, computed against
-    the other units *and* the new recording: all n + 1 are treated alike, hence the guarantee
-    P(p <= a) <= a holds exactly where the units are exchangeable and the terms' values are fixed functions.
+    score = ln(mean over k of (1 + excess_k)/p_k), p_k the conformal p-value of term k: minus the logarithm of
+    their harmonic mean (D. J. Wilson, 2019), which the smallest of them leads. One term that sees a fault is
+    enough, whatever the others miss, and how much the terms repeat each other has little say; a sum of
+    -ln p_k lets terms that see nothing outvote it. excess_k is how far the value lies beyond the largest of
+    the others, in units of the lower half-spread (median - lower quartile): p-values end at 1/(n + 1), and
+    without it all that lies beyond the calibration would rank alike. The terms depend on each other, so the
+    score has no known distribution; its own conformal p-value needs none. For that, every calibration unit
+    gets the same score, computed against the other units *and* the new recording: all n + 1 are treated
+    alike, hence the guarantee P(p <= a) <= a holds exactly where the units are exchangeable and the terms'
+    values are fixed functions.
     """
     bag = np.concatenate([calibration, values[None]])
     size = len(bag)
@@ -84,7 +93,7 @@ def fuse(calibration: Array, values: Array) -> Fused:
     others = np.where(bag == best, second, best)
     median, quartile = np.median(ordered, axis=0), np.quantile(ordered, 0.25, axis=0)
     spread = np.maximum(median - quartile, np.maximum(1e-6 * np.abs(median), 1e-12))
-    joint = (np.log1p(np.maximum(bag - others, 0.0) / spread) - np.log(p)).sum(axis=1)
+    joint = joined(np.log1p(np.maximum(bag - others, 0.0) / spread) - np.log(p))
     # Sums of the same parts in the same order: equal units give equal sums, so >= needs no tolerance.
     p_value = float((joint >= joint[-1]).sum() / size)
     return Fused(float(joint[-1]), p_value, p[-1])

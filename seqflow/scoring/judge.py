@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..recipe import ScoreConfig
+from .background import Background
 from .calibration import Calibration, Pool, measures
 from .compare import Comparison, Comparisons
 from .extract import Extract, resolve_hop
@@ -63,12 +64,22 @@ class Scorer:
             raise UsageError(f"score.smoothing: the calibration was made with {scales}; calibrate again")
         if "terms" in given:
             calibration = calibration.select(config.terms)
+        if "ratio" in calibration.terms and calibration.background is None:
+            raise UsageError(
+                "score.terms: ratio needs the background model that it was calibrated with; calibrate again "
+                "with --background"
+            )
         self.calibration = calibration
         self._comparisons = Comparisons(config, calibration, hz, onset)
         self.rate = self._comparisons.rate
         self.statistics = calibration.statistics
         self.terms = calibration.make_terms()
         self.place = Place(self.terms, calibration.heights)
+
+    @property
+    def background(self) -> Background | None:
+        """The model that the term `ratio` compares with; None without that term."""
+        return None if self.calibration is None else self.calibration.background
 
     def compared(self, conditions: Mapping[str, str]) -> Comparison | None:
         """What a recording of which this is declared is compared with; None without a calibration."""

@@ -132,7 +132,15 @@ class LiveScorer:
         self._kind, self._names, self._silence = kind, channel_names, config.silence_db
         self._terms = [term.name for term in self._scorer.terms]
         self._samples = samples
-        self._pass = WindowPass(flow, step, conditions, start=0, length=None)
+        background = self._scorer.background
+        self._pass = WindowPass(
+            flow,
+            step,
+            conditions,
+            start=0,
+            length=None,
+            background=None if background is None else background.flow,
+        )
         self._slider = Slider(self.window, self.hop)
         names = track_names(self._terms if samples else [], self._scorer.place is not None)
         self._sweep = Sweep(self._scorer, names, self._take)

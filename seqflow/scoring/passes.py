@@ -29,12 +29,17 @@ class FlowPass:
         z: (B, C', T') their noise, white with unit variance under a model with a standard normal base.
         share: (B, T) log-density of each step, nats; sums to the log-density of the window.
         volume: (B, T) the part of `share` that is the log-determinant.
+        step: quantisation step of x; 0 where there is none.
+        background: (B, T) negative log-density of each step under a background model, as `nll`; None
+            without one.
     """
 
     x: Tensor
     z: Tensor
     share: Tensor
     volume: Tensor
+    step: float = 0.0
+    background: Tensor | None = None
     _found: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:

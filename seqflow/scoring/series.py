@@ -80,6 +80,7 @@ def score_recording(
         batch=config.batch,
         silence_db=config.silence_db,
         block=block,
+        background=scorer.background,
     )
     with _PlaceTrack() as track:
         return _Run(scorer, stream, arrays, on_samples, intervals, track).result()

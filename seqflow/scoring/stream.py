@@ -12,6 +12,7 @@ from itertools import islice
 from ..data.recording import Recording
 from ..errors import InputError, UsageError
 from ..flow import Flow
+from .background import Background
 from .passes import FlowPass
 from .slide import Slider, Window
 from .states import StateTracker, Verdict
@@ -42,6 +43,7 @@ class Stream:
         batch: int,
         silence_db: float,
         block: int = BLOCK,
+        background: Background | None = None,
     ) -> None:
         check_window(flow, window, hop)
         _check_kind(flow, recording)
@@ -57,6 +59,7 @@ class Stream:
             recording.conditions,
             start=recording.start,
             length=recording.length,
+            background=None if background is None else background.flow,
         )
         self._slider = Slider(window, hop)
         self._batch = batch

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import genpareto
 
 from ..errors import UsageError
+from .fuse import joined
 from .term import Array
 
 REACH = 10
@@ -110,11 +111,11 @@ def check_tail(n: int) -> None:
 
 @dataclass(frozen=True)
 class JointTail:
-    """Tails of K terms and of their sum.
+    """Tails of K terms and of what joins them.
 
-    J = sum over terms of -ln p_k, each p_k by its own tail, is the same function of calibration units and new
-    ones, and the tail of J gives the p-value. The conformal one stands wherever it is above `below`: there
-    nothing changes, and at the joint both are `below`.
+    J = ln(mean over terms of 1/p_k), each p_k by its own tail, is the same function of calibration units and
+    new ones (`fuse` has the same without tails), and the tail of J gives the p-value. The conformal one
+    stands wherever it is above `below`: there nothing changes, and at the joint both are `below`.
     """
 
     terms: Sequence[ParetoTail]
@@ -130,20 +131,21 @@ class JointTail:
     def of(cls, units: Array) -> JointTail:
         """The tail of calibration units (n, K). Raises UsageError where n < LEAST."""
         terms = [ParetoTail(column) for column in units.T]
-        joint = ParetoTail(np.array([_sum(terms, row) for row in units]))
+        joint = ParetoTail(np.array([_joined(terms, row) for row in units]))
         return cls(terms, joint, len(units))
 
     def p(self, values: Array, conformal: float) -> tuple[float, bool]:
         """The p-value of a unit with the values (K,), and whether it comes from the tail."""
         if conformal > self.joint.below * (1.0 + 1e-9):
             return conformal, False
-        found = min(self.joint.p(_sum(self.terms, values)), self.joint.below)
+        found = min(self.joint.p(_joined(self.terms, values)), self.joint.below)
         return max(found, 1.0 / (REACH * (self.units + 1.0))), True
 
 
-def _sum(terms: Sequence[ParetoTail], values: Array) -> float:
+def _joined(terms: Sequence[ParetoTail], values: Array) -> float:
     # A tail with an end gives 0 beyond it.
-    return float(-sum(np.log(max(term.p(float(x)), 1e-12)) for term, x in zip(terms, values, strict=True)))
+    p = [max(term.p(float(x)), 1e-12) for term, x in zip(terms, values, strict=True)]
+    return float(joined(-np.log(p)))
 
 
 def _posterior(excess: Array) -> tuple[Array, Array, Array]:

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from .complexity import Complexity
 from .latent import Band, Latent
 from .local import Local
 from .passes import FlowPass
+from .ratio import Ratio
 from .term import Array, Statistics, Term
 
-NAMES = ("nll", "latent", "local", "typicality", "band", "energy")
+NAMES = ("nll", "latent", "local", "typicality", "band", "energy", "complexity", "ratio")
+"""In this order: a stored calibration names its terms by their places here."""
 
 # Of a channel that never moved. The square of any float32 over it still is a finite float64.
 _LEAST_VARIANCE = 1e-200
@@ -122,5 +125,9 @@ def _make(name: str, smoothing: Sequence[int]) -> Term:
             return Band()
         case "energy":
             return Energy()
+        case "complexity":
+            return Complexity()
+        case "ratio":
+            return Ratio()
         case _:
             raise UsageError(f"score.terms: unknown term {name!r}; known: {', '.join(NAMES)}")

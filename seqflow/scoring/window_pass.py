@@ -6,6 +6,7 @@ Shapes: windows (B, C, W); span (B, 2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -30,10 +31,18 @@ class WindowPass:
         start: index in the whole recording of sample 0.
         length: samples of the recording, which the place of a window in it is a fraction of; None: not known,
             and the flow is not told the place.
+        background: another model, which is sent the same windows and told the same.
     """
 
     def __init__(
-        self, flow: Flow, step: float | None, conditions: Mapping[str, str], *, start: int, length: int | None
+        self,
+        flow: Flow,
+        step: float | None,
+        conditions: Mapping[str, str],
+        *,
+        start: int,
+        length: int | None,
+        background: Flow | None = None,
     ) -> None:
         self._flow = flow
         self._like = _like(flow)
@@ -44,6 +53,9 @@ class WindowPass:
         self._condition: Tensor | None = None
         if flow.classes:
             self._condition = torch.from_numpy(flow.classes.vector(conditions)).to(self._like)
+        self._background: WindowPass | None = None
+        if background is not None:
+            self._background = WindowPass(background, step, conditions, start=start, length=length)
 
     def __call__(self, windows: Sequence[Window]) -> FlowPass:
         """One pass of at least one window, all of a length."""
@@ -55,10 +67,12 @@ class WindowPass:
         try:
             if training:
                 self._flow.eval()
-            return flow_pass(self._flow, x, context)
+            found = flow_pass(self._flow, x, context)
         finally:
             if training:
                 self._flow.train()
+        background = None if self._background is None else self._background(windows).nll
+        return replace(found, step=self._step, background=background)
 
     def context(self, starts: Sequence[int], size: int, step: float) -> dict[str, Tensor]:
         """What the flow is told of windows of `size` samples that begin at `starts`, in its dtype.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import ResourceError, SeqflowError, UsageError
+from ..errors import CheckpointError, ResourceError, SeqflowError, UsageError
 from ..model import BEST, Model
 from ..runtime import out_of_memory
 from ..scoring import Calibration, calibrate
 from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
 from .assemble import make_model
+from .background import load_background
 from .events import Calibrated, Finished, Uncalibrated, Warned
 from .loop import Trainer
 from .validate import TOLERANCE
@@ -57,8 +58,18 @@ def _calibrate(trainer: Trainer, model: Model) -> None:
     if not recordings:
         return _without(trainer, "no recording is held back for it; see data.split.calibration")
     try:
-        calibration = calibrate(model.flow, recordings, config, window=model.window)
-    except UsageError as error:
+        background = None
+        if config.background is not None:
+            background = load_background(
+                config.background,
+                trainer.recipe,
+                channels=model.channels,
+                rate=model.rate,
+                step=model.step,
+                device=model.device,
+            )
+        calibration = calibrate(model.flow, recordings, config, window=model.window, background=background)
+    except (UsageError, CheckpointError) as error:
         return _without(trainer, str(error))
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):

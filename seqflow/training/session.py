@@ -19,6 +19,7 @@ from ..ranks import ALONE, Ranks, join
 from ..recipe import Recipe, dump
 from ..runtime import choose_device, out_of_memory, repeatable, threads
 from .assemble import device_name, new_flow, parameter_count
+from .background import load_background
 from .board import Board
 from .ema import Average
 from .events import Event, Finished, LeftOut, OnEvent, Started, Warned
@@ -115,6 +116,7 @@ def run(
             for error in data.left_out:
                 emit(LeftOut(error.path, error.code, error.detail))
             check_material(recipe, data)
+            _check_background(recipe, data)
             check_shares(recipe, ranks)
             if state is not None:
                 check_classes(out, state.progress.conditions, plain(data.classes))
@@ -139,6 +141,13 @@ def run(
                 raise ResourceError(
                     f"{out}: out of memory; make the model smaller, or lower data.window"
                 ) from error
+
+
+def _check_background(recipe: Recipe, data: Material) -> None:
+    """Raise before the training what would be raised behind it."""
+    path = recipe.score.background
+    if path is not None:
+        load_background(path, recipe, channels=data.train.channels, rate=data.rate, step=data.step)
 
 
 def _train(

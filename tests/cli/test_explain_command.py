@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from calls import Seqflow
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from seqflow.data.synthetic import make_recordings
 from seqflow.recipe import load
@@ -107,22 +108,14 @@ def test_intervals_are_ranked_and_the_first_is_the_worst(
     assert [int(one["start"]) for one in listed] == [first["start"], second["start"]]
 
 
-def test_the_channel_with_the_fault_is_named(seqflow: Seqflow, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    data = load("toy/sine", ["data.recordings=12", "data.seconds=2"]).data
-    assert isinstance(data, SyntheticData)
-    made = [one.read(0, one.length).values[0] for one in make_recordings(data)]
-    random = np.random.default_rng(0)
-    mixed = [
-        np.stack([wave + 0.1 * random.standard_normal(len(wave)) for _ in range(3)], axis=1) for wave in made
-    ]
-    for index, values in enumerate(mixed):
-        if index == 11:
-            values[900:1000, 1] += 1.0
+def trained_on(folder: Path, series: list[np.ndarray]) -> Path:
+    """A run on series (T, 3), whose last one is kept out of the training."""
+    data = folder / "data"
+    data.mkdir()
+    for index, values in enumerate(series):
         text = ["left,middle,right", *(",".join(map(repr, map(float, row))) for row in values)]
-        (folder / f"s{index}.csv").write_text("\n".join(text) + "\n")
-    recipe = tmp_path / "three.yaml"
+        (data / f"s{index}.csv").write_text("\n".join(text) + "\n")
+    recipe = folder / "three.yaml"
     recipe.write_text(
         """
 name: three
@@ -144,9 +137,37 @@ score: {smoothing: [1, 8]}
         "train.validate_windows=4",
         "train.threads=1",
     ]
-    sets = [word for one in (*steps, f"data.root={folder}") for word in ("--set", one)]
-    words = ["train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu", *sets]
+    sets = [word for one in (*steps, f"data.root={data}") for word in ("--set", one)]
+    words = ["train", str(recipe), "--out", str(folder / "run"), "--device", "cpu", *sets]
     assert run(words) == 0
+    return folder / "run"
+
+
+def test_the_channel_that_stands_still_is_named(seqflow: Seqflow, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    series = []
+    for _ in range(12):
+        own = lfilter([0.6], [1.0, -0.8], random.standard_normal((2000, 4)), axis=0)
+        series.append(own[:, :3] + 0.5 * own[:, 3:])
+    # Each value of the channel is one it often has; that it stays is what is wrong.
+    series[11][900:1200, 2] = series[11][899, 2]
+    folder = trained_on(tmp_path, series)
+    words = ("score", folder, tmp_path / "data" / "s11.csv", "--intervals", 1, "--json")
+    (found,) = seqflow(*words).json_lines[0]["intervals"]
+    assert found["start"] < 1200 and found["end"] > 900
+    assert next(iter(found["channels"])) == "right" and found["channels"]["right"] > 0.8
+
+
+def test_the_channel_with_the_fault_is_named(seqflow: Seqflow, tmp_path: Path) -> None:
+    data = load("toy/sine", ["data.recordings=12", "data.seconds=2"]).data
+    assert isinstance(data, SyntheticData)
+    made = [one.read(0, one.length).values[0] for one in make_recordings(data)]
+    random = np.random.default_rng(0)
+    mixed = [
+        np.stack([wave + 0.1 * random.standard_normal(len(wave)) for _ in range(3)], axis=1) for wave in made
+    ]
+    mixed[11][900:1000, 1] += 1.0
+    folder = trained_on(tmp_path, mixed).parent / "data"
     (row,) = seqflow("score", tmp_path / "run", folder / "s11.csv", "--intervals", 1, "--json").json_lines
     (found,) = row["intervals"]
     assert 850 < found["start"] < 1000 and next(iter(found["channels"])) == "middle"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cases import coupling, perturb
-from small import WINDOW, Array, noise, recording, small_flow
+from small import TERMS, WINDOW, Array, noise, recording, small_flow
 
 from seqflow.bijections import ActNorm, Chain, ConvCoupling, Squeeze, Standardize, Whitening
 from seqflow.data.recording import ArrayRecording
@@ -20,9 +20,9 @@ from seqflow.recipe import ScoreConfig
 from seqflow.scoring import Calibration, calibrate
 from seqflow.scoring.calibration import finished, measures
 from seqflow.scoring.passes import flow_pass
-from seqflow.scoring.terms import NAMES, make_terms
+from seqflow.scoring.terms import make_terms
 
-CONFIG = ScoreConfig(smoothing=(1, 8), terms=NAMES)
+CONFIG = ScoreConfig(smoothing=(1, 8), terms=TERMS)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,16 @@ def test_heights_with_gradients_are_those_of_the_terms(normal: tuple[Flow, Calib
     flow, calibration = normal
     x = torch.from_numpy(np.stack([noise(i, WINDOW) * (1.0 + i % 3) for i in range(12)])).float()
     batch = flow_pass(flow, x)
-    terms = make_terms(NAMES, (1, 8))
+    terms = make_terms(TERMS, (1, 8))
     found = {term.name: term.extract(batch) for term in terms}
     plain = {name: features.numpy() for name, features in found.items()}
     values = finished(terms, measures(terms, plain, calibration.statistics))
-    for k, term in enumerate(terms):
+    sloped = [k for k, name in enumerate(TERMS) if name != "complexity"]
+    for k in sloped:
+        term = terms[k]
         own = measure(term.name, found[term.name], calibration.statistics[term.name])
         np.testing.assert_allclose(own.numpy(), values[:, k], rtol=1e-9)
-    kept = [k for k, name in enumerate(NAMES) if name != "nll"]
+    kept = [k for k in sloped if TERMS[k] != "nll"]
     expected = ((values - calibration.heights[0]) * calibration.heights[1])[:, kept]
     np.testing.assert_allclose(heights(given(normal, noise(0)), batch).numpy(), expected, rtol=1e-9)
 
@@ -96,7 +98,7 @@ def three() -> tuple[Flow, Calibration]:
 
 
 @pytest.mark.parametrize("channel", [0, 1, 2])
-@pytest.mark.parametrize("fault", ["offset", "noise", "click"])
+@pytest.mark.parametrize("fault", ["offset", "noise", "click", "frozen", "silent"])
 def test_the_channel_with_the_fault_comes_first(
     three: tuple[Flow, Calibration], channel: int, fault: str
 ) -> None:
@@ -109,6 +111,10 @@ def test_the_channel_with_the_fault_comes_first(
             values[channel, begin:end] += 1.5 * np.random.default_rng(channel).standard_normal(end - begin)
         case "click":
             values[channel, 330] += 6.0
+        case "frozen":
+            values[channel, begin:end] = values[channel, begin - 1]
+        case "silent":
+            values[channel, begin:end] = 0.0
     shares = channel_shares(given(three, values), begin, end, 330)
     assert shares.sum() == pytest.approx(1.0) and (shares >= 0.0).all()
     assert shares.argmax() == channel and shares[channel] > 0.6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seqflow.codec import flac_bits
 from seqflow.data.recording import ArrayRecording
 from seqflow.jobs.density_codec import code_lengths
 from seqflow.jobs.density_windows import HeldOut
-from seqflow.references import flac_bits
 
 
 def held(values: np.ndarray, step: float | None, kind: str = "series", window: int = 64) -> HeldOut:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small import WINDOW, Array, noise, recording, small_flow
+from small import TERMS, WINDOW, Array, noise, recording, small_flow
 
 from seqflow.errors import CheckpointError, UsageError
 from seqflow.recipe import ScoreConfig
 from seqflow.scoring import Calibration, calibrate
 from seqflow.scoring.calibration import Features, fit_calibration
-from seqflow.scoring.terms import NAMES
 
-CONFIG = ScoreConfig(terms=NAMES, smoothing=(1, 8))
+CONFIG = ScoreConfig(terms=TERMS, smoothing=(1, 8))
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,8 @@ def test_recordings_are_the_units_where_there_are_enough(calibration: Calibratio
     assert (calibration.unit, calibration.per_unit, len(calibration)) == ("recording", 0, 20)
     assert (calibration.window, calibration.hop) == (WINDOW, WINDOW // 2)
     assert calibration.attainable_rate == pytest.approx(1 / 21)
-    assert calibration.units.shape == (20, len(NAMES))
-    nll, typicality = (calibration.units[:, NAMES.index(name)] for name in ("nll", "typicality"))
+    assert calibration.units.shape == (20, len(TERMS))
+    nll, typicality = (calibration.units[:, TERMS.index(name)] for name in ("nll", "typicality"))
     # From statistics of the other folds, hence not exactly the deviation from the mean of all.
     np.testing.assert_allclose(typicality, np.abs(nll - nll.mean()), atol=0.05)
 
@@ -88,8 +87,8 @@ def test_a_unit_is_judged_by_statistics_of_the_others() -> None:
 def test_selected_terms(calibration: Calibration) -> None:
     few = calibration.select(("energy", "nll"))
     assert few.terms == ("energy", "nll") == tuple(few.statistics)
-    np.testing.assert_array_equal(few.units[:, 1], calibration.units[:, NAMES.index("nll")])
-    np.testing.assert_array_equal(few.heights[:, 1], calibration.heights[:, NAMES.index("nll")])
+    np.testing.assert_array_equal(few.units[:, 1], calibration.units[:, TERMS.index("nll")])
+    np.testing.assert_array_equal(few.heights[:, 1], calibration.heights[:, TERMS.index("nll")])
     with pytest.raises(UsageError, match=r"latent was not calibrated \(but energy, nll\)"):
         few.select(("latent",))
 

@@ -60,6 +60,24 @@ def test_the_p_value_of_a_term_is_its_rank() -> None:
         assert fused.p_value == pytest.approx(p)
 
 
+def test_the_score_is_the_harmonic_mean_of_the_p_values() -> None:
+    calibration = np.arange(1.0, 20.0)[:, None] * np.ones(3)
+    fused = fuse(calibration, np.array([10.5, 15.5, 18.5]))
+    assert fused.terms.tolist() == [0.5, 0.25, 0.1]
+    assert fused.score == pytest.approx(np.log((2.0 + 4.0 + 10.0) / 3.0))
+
+
+def test_one_term_that_sees_a_fault_is_enough() -> None:
+    """Copies of terms that see nothing hardly change what is found."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        calibration, new = rng.standard_normal((99, 6)), rng.standard_normal(6)
+        new[0] += 4.5
+        found.append(fuse(calibration, new).p_value <= 0.05)
+    assert np.mean(found) > 0.9
+
+
 @given(st.integers(0, 10_000))
 def test_every_unit_is_treated_alike(seed: int) -> None:
     """The score that a unit gets is the same whoever of the bag is called the new one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small import WINDOW, noise, recording, small_flow
+from small import TERMS, WINDOW, noise, recording, small_flow
 
 from seqflow.errors import UsageError
 from seqflow.recipe import ScoreConfig
@@ -16,9 +16,8 @@ from seqflow.scoring import (
     judge_extract,
     score_recording,
 )
-from seqflow.scoring.terms import NAMES
 
-CONFIG = ScoreConfig(terms=NAMES, smoothing=(1, 8), alarm_rate=0.1)
+CONFIG = ScoreConfig(terms=TERMS, smoothing=(1, 8), alarm_rate=0.1)
 
 
 @pytest.mark.parametrize(("count", "length", "unit"), [(12, 640, "recording"), (2, 3000, "block")])
@@ -33,7 +32,7 @@ def test_judging_an_extract_is_scoring_its_recording(count: int, length: int, un
         found = judge_extract(extract(flow, new, CONFIG, window=WINDOW), calibration)
         assert found.p_value == wanted.p_value
         assert found.score == pytest.approx(wanted.score, rel=1e-6)
-        assert dict(zip(NAMES, found.terms, strict=True)) == pytest.approx(wanted.terms, rel=1e-6)
+        assert dict(zip(TERMS, found.terms, strict=True)) == pytest.approx(wanted.terms, rel=1e-6)
 
 
 def test_calibrating_in_two_steps_is_calibrating() -> None:
@@ -50,7 +49,7 @@ def test_a_part_has_the_windows_of_that_part() -> None:
     whole = extract(small_flow(), recording(noise(1)), CONFIG, window=WINDOW)
     part = whole.part(3, 7)
     np.testing.assert_array_equal(part.starts, whole.starts[3:7])
-    assert part.features.keys() == whole.features.keys() == {*NAMES}
+    assert part.features.keys() == whole.features.keys() == {*TERMS}
     np.testing.assert_array_equal(part.features["latent"], whole.features["latent"][3:7])
 
 

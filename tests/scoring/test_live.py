@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import WINDOW, Array, noise, recording, small_flow
+from small import WINDOW, Array, noise, recording, small_background, small_flow
 
 from seqflow.errors import CheckpointError, InputError, UsageError
 from seqflow.flow import Flow
@@ -18,7 +18,7 @@ from seqflow.scoring import Calibration, FileScore, LiveScorer, LiveScores, cali
 from seqflow.scoring.terms import NAMES
 
 HOP = 12
-ONE_BY_ONE = ScoreConfig(terms=NAMES, smoothing=(1, 8), hop=HOP, batch=1)
+ONE_BY_ONE = ScoreConfig(terms=NAMES, smoothing=(1, 8), hop=HOP, batch=1, background="white")
 
 
 @cache
@@ -30,7 +30,7 @@ def flow() -> Flow:
 def fitted(length: int = 2000, hop: int = HOP) -> Calibration:
     config = ONE_BY_ONE.model_copy(update={"hop": hop, "batch": 64})
     held = [recording(noise(i, length)) for i in range(6)]
-    return calibrate(flow(), held, config, window=WINDOW, unit="block")
+    return calibrate(flow(), held, config, window=WINDOW, unit="block", background=small_background())
 
 
 def stream(values: Array, cuts: list[int], mask: np.ndarray | None = None, restart: int = -1) -> LiveScores:
@@ -164,7 +164,9 @@ def test_without_a_calibration_of_windows_there_are_densities() -> None:
     (window,) = live.feed(noise(1, WINDOW)).windows
     assert (window.score, window.p_value, window.height) == (None, None, None) and window.nll != 0.0
     held = [recording(noise(i)) for i in range(40)]
-    whole = calibrate(flow(), held, ONE_BY_ONE, window=WINDOW, unit="recording")
+    whole = calibrate(
+        flow(), held, ONE_BY_ONE, window=WINDOW, unit="recording", background=small_background()
+    )
     (window,) = LiveScorer(flow(), ONE_BY_ONE, whole).feed(noise(1, WINDOW)).windows
     assert window.p_value is None and window.height is not None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from small import WINDOW, Array, CutRecording, noise, recording, small_flow
+from small import WINDOW, Array, CutRecording, noise, recording, small_background, small_flow
 
 from seqflow.errors import InputError, UsageError
 from seqflow.flow import Flow
@@ -18,7 +19,7 @@ from seqflow.scoring.passes import flow_pass
 from seqflow.scoring.terms import NAMES
 
 HOP = 8
-CONFIG = ScoreConfig(terms=NAMES, smoothing=(1, 8, 24), hop=HOP, batch=7)
+CONFIG = ScoreConfig(terms=NAMES, smoothing=(1, 8, 24), hop=HOP, batch=7, background="white")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def flow() -> Flow:
 
 @pytest.fixture(scope="module")
 def calibration(flow: Flow) -> Calibration:
-    return calibrate(flow, [recording(noise(i)) for i in range(40)], CONFIG, window=WINDOW)
+    held = [recording(noise(i)) for i in range(40)]
+    return calibrate(flow, held, CONFIG, window=WINDOW, background=small_background())
 
 
 def same(a: FileScore, b: FileScore) -> None:
@@ -67,10 +69,12 @@ def test_scores_are_those_of_the_windows_one_by_one(flow: Flow, calibration: Cal
     assert found.windows["start"].tolist() == starts
     assert list(found.arrays) == [*NAMES, "place"]
     terms = calibration.make_terms()
+    other = small_background().flow
     total, count = np.zeros((len(NAMES), 300)), np.zeros(300)
     rows = []
     for start in starts:
-        batch = flow_pass(flow, torch.from_numpy(x[None, :, start : start + WINDOW]).float())
+        piece = torch.from_numpy(x[None, :, start : start + WINDOW]).float()
+        batch = replace(flow_pass(flow, piece), background=flow_pass(other, piece).nll)
         row = measures(terms, {t.name: t.extract(batch).numpy() for t in terms}, calibration.statistics)
         rows.append(row[0])
         for k, term in enumerate(terms):
@@ -119,7 +123,8 @@ def test_blocks_of_windows_depend_on_neither_either(flow: Flow) -> None:
 def test_normal_recordings_alarm_no_more_often_than_promised(flow: Flow, calibration: Calibration) -> None:
     rate = 0.1
     config = CONFIG.model_copy(update={"alarm_rate": rate, "batch": 64})
-    by_block = calibrate(flow, [recording(noise(i, 6400)) for i in range(3)], config, window=WINDOW)
+    held = [recording(noise(i, 6400)) for i in range(3)]
+    by_block = calibrate(flow, held, config, window=WINDOW, background=small_background())
     for fitted in (calibration, by_block):
         unseen = [recording(noise(500 + i)) for i in range(80)]
         alarms = sum(bool(score_recording(flow, r, config, fitted).alarm) for r in unseen)
@@ -142,7 +147,7 @@ def test_a_spliced_anomaly_is_found_and_located(flow: Flow, unit: str, begin: in
 
 def test_a_short_fault_in_a_long_recording_leads_and_says_why_it_cannot_alarm(flow: Flow) -> None:
     held = [recording(noise(i, 4000)) for i in range(2)]
-    by_blocks = calibrate(flow, held, CONFIG, window=WINDOW, unit="block")
+    by_blocks = calibrate(flow, held, CONFIG, window=WINDOW, unit="block", background=small_background())
     long = noise(80, 20_000)
     calm = score_recording(flow, recording(long), CONFIG, by_blocks)
     long[:, 9000:9040] *= 30.0

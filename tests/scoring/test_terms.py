@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from small import WINDOW, noise, small_flow
+from small import WINDOW, noise, small_background, small_flow
 
 from seqflow.errors import UsageError
 from seqflow.scoring.local import box_mean
@@ -25,7 +26,12 @@ def passes() -> tuple[FlowPass, FlowPass]:
     normal = np.stack([noise(i, WINDOW, 2) for i in range(40)])
     other = np.stack([noise(100 + i, WINDOW, 2) for i in range(6)])
     other[:3, :, 10:20] *= 4.0
-    return tuple(flow_pass(flow, torch.from_numpy(x).float()) for x in (normal, other))  # type: ignore[return-value]
+    other_flow = small_background(2).flow
+    found = []
+    for x in (normal, other):
+        windows = torch.from_numpy(x).float()
+        found.append(replace(flow_pass(flow, windows), background=flow_pass(other_flow, windows).nll))
+    return tuple(found)  # type: ignore[return-value]
 
 
 def learned(name: str, passes: tuple[FlowPass, FlowPass]):  # noqa: ANN201
@@ -176,6 +182,19 @@ def test_robust_scale_falls_back_on_the_deviation_and_then_the_floor() -> None:
     location, scale = robust(values, 1e-3)
     np.testing.assert_allclose(location, [0.0, 0.0, 0.0], atol=1e-12)
     np.testing.assert_allclose(scale, [values[:, 0].std(), 1e-3, 1.4826 * 0.505], rtol=1e-2)
+
+
+def test_ratio(passes: tuple[FlowPass, FlowPass]) -> None:
+    term, _, other, learnt = learned("ratio", passes)
+    scale = small_background(2).flow.bijection
+    with torch.no_grad():
+        z, log_det = scale(passes[1].x.float(), None)
+    white = 0.5 * (z.numpy() ** 2 + np.log(2 * np.pi)).mean((1, 2)) - log_det.numpy() / (2 * WINDOW)
+    expected = -passes[1].share.numpy().mean(-1) / 2 - white
+    np.testing.assert_allclose(term.measure(other, learnt), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(term.steps(passes[1], learnt).numpy().mean(-1), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="needs a pass with a background"):
+        term.extract(replace(passes[1], background=None))
 
 
 def test_terms_by_name() -> None:

@@ -19,6 +19,8 @@ MOST_CHANNELS = 8
 DEPTHS = (16, 24)
 """Bits of a sample that FLAC is asked for."""
 
+_MARK = b"fLaC"
+
 
 def pcm_depth(step: float) -> int | None:
     """The smallest of DEPTHS whose codes hold multiples of `step` (full scale 1.0); None for none."""
@@ -41,11 +43,8 @@ def flac_bits(signals: Iterable[Iterable[Codes]], depth: int, rate: float | None
         file, writer = io.BytesIO(), None
         for codes in blocks:
             if writer is None:
-                writer = soundfile.SoundFile(
-                    file, "w", hertz, len(codes), f"PCM_{depth}", format="FLAC", compression_level=1.0
-                )
-            # libsndfile takes the upper bits of each number.
-            writer.write((codes.T.astype(np.int64) << (32 - depth)).astype(np.int32))
+                writer = _writer(file, hertz, len(codes), depth)
+            writer.write(_upper(codes, depth))
             count += codes.size
         if writer is not None:
             writer.close()
@@ -53,3 +52,31 @@ def flac_bits(signals: Iterable[Iterable[Codes]], depth: int, rate: float | None
     if not count:
         raise ValueError("no samples to write")
     return 8.0 * size / count
+
+
+def frame_bits(codes: Codes, depth: int) -> int:
+    """Bits of the FLAC frames of codes (n,), n >= 1, without the header of a file.
+
+    At the highest compression; the same codes have the same bits, whatever was written before.
+    """
+    file = io.BytesIO()
+    with _writer(file, 8000, 1, depth) as writer:
+        writer.write(_upper(codes[None], depth))
+    content = file.getvalue()
+    at, last = len(_MARK), False
+    while not last:
+        # A block of the header: whether it is the last one, its kind, the bytes that follow.
+        last = content[at] >= 128
+        at += 4 + int.from_bytes(content[at + 1 : at + 4], "big")
+    return 8 * (len(content) - at)
+
+
+def _writer(file: io.BytesIO, hertz: int, channels: int, depth: int) -> soundfile.SoundFile:
+    return soundfile.SoundFile(
+        file, "w", hertz, channels, f"PCM_{depth}", format="FLAC", compression_level=1.0
+    )
+
+
+def _upper(codes: Codes, depth: int) -> NDArray[np.int32]:
+    """(n, C): libsndfile takes the upper bits of each number."""
+    return (codes.T.astype(np.int64) << (32 - depth)).astype(np.int32)

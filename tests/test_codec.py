@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqflow.references import flac_bits, pcm_depth
+from seqflow.codec import flac_bits, frame_bits, pcm_depth
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,18 @@ def test_noise_costs_no_less_than_its_entropy_and_silence_little() -> None:
 def test_nothing_has_no_size() -> None:
     with pytest.raises(ValueError, match="no samples"):
         flac_bits([[]], 16)
+
+
+@pytest.mark.parametrize("depth", [16, 24])
+def test_frames_are_a_file_without_its_header(tmp_path: Path, depth: int) -> None:
+    rng = np.random.default_rng(2)
+    codes = rng.normal(0, 300, 1000).round().astype(np.int64)
+    path = tmp_path / "x.flac"
+    soundfile.write(
+        path, (codes << (32 - depth)).astype(np.int32), 8000, f"PCM_{depth}", compression_level=1.0
+    )
+    content = path.read_bytes()
+    # The frames begin with their sync code, the first one behind all blocks of the header.
+    frames = content[content.index(b"\xff\xf8") :]
+    assert frame_bits(codes, depth) == 8 * len(frames)
+    assert frame_bits(codes, depth) < frame_bits(rng.permutation(7 * codes), depth)

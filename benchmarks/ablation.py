@@ -88,6 +88,17 @@ def flat(model: Model) -> None:
     model["layers"][index : index + 1] = [copy.deepcopy(first[0]), repeat]
     layer(model, "level_pyramid").pop("groups")
     layer(model, "level_pyramid")["block"] = 64
+    layer(model, "spectral_pyramid").pop("groups")
+
+
+def both(*changes: Callable[[Model], None]) -> Callable[[Model], None]:
+    """Several changes."""
+
+    def apply(model: Model) -> None:
+        for one in changes:
+            one(model)
+
+    return apply
 
 
 def static(kind: str) -> Callable[[Model], None]:
@@ -102,12 +113,16 @@ def static(kind: str) -> Callable[[Model], None]:
 
 VARIANTS: dict[str, Callable[[Model], None]] = {
     "all": lambda model: None,
-    "no adaptive kernel": every(conv=False),
+    "no adaptive kernel": both(every(conv=False), networks(cepstrum=0)),
     "no local filter": every(local_taps=0),
-    "neither of the two": every(conv=False, local_taps=0),
+    "neither of the two": both(every(conv=False, local_taps=0), networks(cepstrum=0)),
+    "kernel not told the cepstrum": networks(cepstrum=0),
+    "the same, and of 8 taps": both(every(taps=8, budget=1.0), networks(cepstrum=0)),
     "adaptive kernel: symmetric": every(boundary="symmetric"),
     "adaptive kernel: causal": every(boundary="causal"),
     "no level pyramid": without("level_pyramid"),
+    "no spectral pyramid": without("spectral_pyramid"),
+    "neither pyramid": both(without("level_pyramid"), without("spectral_pyramid")),
     "levels by channel": lambda model: layer(model, "level_pyramid").pop("groups"),
     "one resolution": flat,
     "no whitening": without("whitening"),

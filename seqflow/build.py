@@ -25,6 +25,7 @@ from .bijections import (
     MultichannelConv,
     MultiScale,
     Radial,
+    SpectralPyramid,
     SplineCoupling,
     Squeeze,
     Standardize,
@@ -55,6 +56,7 @@ from .recipe.layers import (
     MultiScaleConfig,
     RadialConfig,
     RepeatConfig,
+    SpectralPyramidConfig,
     SplineCouplingConfig,
     SqueezeConfig,
     StandardizeConfig,
@@ -190,6 +192,7 @@ def build_conditioner(
                 level_scales=config.level_scales,
                 normalized=config.normalized,
                 gated=config.gated,
+                cepstrum=config.cepstrum,
                 condition_size=condition_size,
                 clock=clock,
                 autocast=autocast,
@@ -264,6 +267,8 @@ class _Builder:
                 return radial, channels
             case LevelPyramidConfig():
                 return self.level_pyramid(config, channels), channels
+            case SpectralPyramidConfig():
+                return self.spectral_pyramid(config, channels), channels
             case SqueezeConfig():
                 self.length //= config.factor
                 return Squeeze(config.factor), channels * config.factor
@@ -293,6 +298,17 @@ class _Builder:
             strength=config.strength,
             condition_size=self.condition_size,
             clock=self.clock,
+        )
+
+    def spectral_pyramid(self, config: SpectralPyramidConfig, channels: int) -> SpectralPyramid:
+        return SpectralPyramid(
+            channels,
+            config.bands,
+            groups=config.groups,
+            hidden=config.hidden,
+            knots=config.knots,
+            strength=config.strength,
+            condition_size=self.condition_size,
         )
 
     def coupling(

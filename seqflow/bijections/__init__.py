@@ -16,6 +16,7 @@ from .level_pyramid import LevelPyramid
 from .multichannel_conv import MultichannelConv
 from .multiscale import MultiScale
 from .radial import Radial
+from .spectral_pyramid import SpectralPyramid
 from .spline_coupling import SplineCoupling
 from .squeeze import Squeeze
 from .standardize import Standardize
@@ -40,6 +41,7 @@ __all__ = [
     "MultiScale",
     "MultichannelConv",
     "Radial",
+    "SpectralPyramid",
     "SplineCoupling",
     "Squeeze",
     "Standardize",

@@ -15,8 +15,10 @@ from .base import Bijection, Context
 from .coupling import bounded
 from .gate import GateFunction
 
-# Bound on what the network adds to log sigma: what it doubles and doubles again runs away.
+# Bounds on what the network adds to log sigma and to mu: what grows with every halving runs away where a
+# level drawn goes beyond those seen.
 _WIDEN = 0.7
+_SHIFT = 1.0
 # Least deviation of a level, nepers, and least temperature.
 _LEAST = 1e-3
 
@@ -112,6 +114,10 @@ class LevelPyramid(Bijection):
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Fit each halving's neighbours by least squares, and the constants, to windows x (B, C, T)."""
+        self._fit_levels(x)
+        return self.forward(x, context)[0]
+
+    def _fit_levels(self, x: Tensor) -> None:
         levels, stage = self._levels(x).double(), 0
         # Levels that move less than those of noise are left to training: a start must not expand anything.
         least = _noise_levels(self._sizes(x.shape[-1], levels))[1].amax(1)
@@ -124,7 +130,6 @@ class LevelPyramid(Bijection):
             levels, stage = kept, stage + 1
         deviation = torch.maximum(levels.std((0, 2), correction=0), least)
         self.top[:, :2] = torch.stack((levels.mean((0, 2)), deviation.log()), 1).to(self.top)
-        return self.forward(x, context)[0]
 
     def _run(self, x: Tensor, context: Context | None, inverse: bool) -> tuple[Tensor, Tensor]:
         condition = None if context is None else context.get("condition")
@@ -203,7 +208,7 @@ class LevelPyramid(Bijection):
         h = h + F.silu(self.mix(h))
         raw = self.head(h)[..., :count].unflatten(1, (len(self.groups), self.count))
         log_sigma = weight[:, -1:] + bounded(raw[:, :, 1], _WIDEN)
-        return mu + raw[:, :, 0], log_sigma, raw[:, :, 2:].movedim(2, -1)
+        return mu + bounded(raw[:, :, 0], _SHIFT), log_sigma, raw[:, :, 2:].movedim(2, -1)
 
     def _top(self, like: Tensor, told: _Told) -> tuple[Tensor, Tensor, Tensor]:
         top = self.top.to(like.dtype).expand(like.shape[0], -1, -1)

@@ -23,6 +23,10 @@ class ConvConditioner(nn.Module):
     follows. A linear skip takes the signal itself to the output by a wide convolution, so that linear
     prediction needs no hidden unit. All output layers start at zero: the coupling starts as the identity.
 
+    Pooled parameters, those of a kernel for the whole window, may be told the cepstrum of x as well: means of
+    features over time hold little of a spectrum, and nothing of its lines, where the halves of a signal have
+    much the same.
+
     A condition scales and shifts the features in every block (FiLM, Perez et al., 2018) and is added, through
     a matrix, to the parameters themselves; both start without effect. Zeros stand for an unknown condition,
     which is the network without one.
@@ -41,10 +45,15 @@ class ConvConditioner(nn.Module):
         level_scales: odd lengths of the moving averages of the level; () leaves the level out.
         normalized: join x divided by its level at the middle one of the scales.
         gated: silu(a)·sigmoid(b) in the blocks; otherwise silu(a), at half the cost.
+        cepstrum: lags 0..K-1 of the cepstrum of x, log|DFT| transformed back, that pooled parameters are
+            linear in as well; 0 for none. Lags beyond T/2 count as zero.
         condition_size: K, width of a condition (B, K); 0 takes none.
         clock: harmonics that tell the place in the recording, see `ops.clock`; 0 tells nothing.
         autocast: dtype the network computes in; None for the dtype of the input. The flow itself never
             leaves its dtype.
+
+    Raises ValueError for lengths that are not odd, a normalised copy without levels, and a cepstrum without
+    pooled parameters.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class ConvConditioner(nn.Module):
         level_scales: tuple[int, ...] = (1, 9, 65),
         normalized: bool = False,
         gated: bool = True,
+        cepstrum: int = 0,
         condition_size: int = 0,
         clock: int = 0,
         autocast: torch.dtype | None = None,
@@ -73,10 +83,13 @@ class ConvConditioner(nn.Module):
             raise ValueError(f"level_scales must be odd and positive, got {level_scales}")
         if normalized and not level_scales:
             raise ValueError("a normalized copy needs a level to divide by: give level_scales")
+        if cepstrum and not pooled:
+            raise ValueError("a cepstrum tells of a kernel for the whole window, and there is none")
         self.level_scales = tuple(level_scales)
         self.normalized = normalized
         self.gated = gated
         self.pooled = pooled
+        self.cepstrum = cepstrum
         self.autocast = autocast
         features = in_channels * (1 + len(level_scales) + normalized)
         width = 2 * hidden if gated else hidden
@@ -97,7 +110,9 @@ class ConvConditioner(nn.Module):
         )
         self.head = _zero(nn.Conv1d(hidden, pointwise, 1))
         self.pooled_head = (
-            _zero(nn.Linear(hidden + len(level_scales) * in_channels, pooled)) if pooled else None
+            _zero(nn.Linear(hidden + (len(level_scales) + cepstrum) * in_channels, pooled))
+            if pooled
+            else None
         )
         self.skip = (
             _zero(nn.Conv1d(features, pointwise, skip_kernel, padding=skip_kernel // 2, bias=False))
@@ -133,8 +148,8 @@ class ConvConditioner(nn.Module):
             if self.pooled_head is None:
                 pooled = x.new_zeros(x.shape[0], 0)
             else:
-                summary = torch.cat([h.mean((2, 3)), *(level.mean(-1) for level in levels)], dim=1)
-                pooled = self.pooled_head(summary)
+                summary = [h.mean((2, 3)), *(level.mean(-1) for level in levels), *self._cepstrum(x)]
+                pooled = self.pooled_head(torch.cat(summary, dim=1))
             if condition is not None and self.offset is not None:
                 offset = self.offset(condition)
                 pointwise = pointwise + offset[:, : pointwise.shape[1], None, None]
@@ -159,6 +174,15 @@ class ConvConditioner(nn.Module):
         """Logarithm of the moving standard deviation of x, at each scale."""
         power = x.square()
         return [0.5 * torch.log(moving_average(power, scale) + 1e-4) for scale in self.level_scales]
+
+    def _cepstrum(self, x: Tensor) -> list[Tensor]:
+        """The first lags (B, C·K) of the cepstrum, with the floor of the levels."""
+        if not self.cepstrum:
+            return []
+        length = x.shape[-1]
+        log_power = torch.log(torch.fft.rfft(x, norm="ortho").abs().square() + 1e-4)
+        lags = torch.fft.irfft(0.5 * log_power, n=length)[..., : min(self.cepstrum, length // 2 + 1)]
+        return [F.pad(lags, (0, self.cepstrum - lags.shape[-1])).flatten(1)]
 
     def _films(self, condition: Tensor | None) -> list[Tensor | None]:
         """Scales and shifts (B, 2·width, 1, 1) of every block; None where there is no condition."""

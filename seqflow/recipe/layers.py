@@ -48,6 +48,13 @@ class ConvConditionerConfig(Config):
     gated: bool = Field(
         True, description="Gate the residual blocks by a sigmoid. false: about half the work."
     )
+    cepstrum: int = Field(
+        0,
+        ge=0,
+        le=1 << 16,
+        description="Lags of the cepstrum of the untouched half that kernels of the whole window are told; "
+        "as many as the kernel has taps, or more. 0: none.",
+    )
 
     @model_validator(mode="after")
     def _between_keys(self) -> ConvConditionerConfig:
@@ -261,13 +268,7 @@ class RadialConfig(Config):
     trainable: bool = Field(True, description="Train power and floor on from their start.")
 
 
-class LevelPyramidConfig(Config):
-    """The levels of blocks as variables of their own, coarse to fine: meant as the last layer."""
-
-    kind: Literal["level_pyramid"]
-    block: int | None = Field(
-        None, ge=1, le=1 << 20, description="Steps of a block at this layer. null: one block, the window."
-    )
+class _Pyramid(Config):
     groups: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] | None = Field(
         None,
         description="Numbers of neighbouring channels that share their levels, as those a squeeze made of "
@@ -276,6 +277,24 @@ class LevelPyramidConfig(Config):
     hidden: int = Field(16, ge=1, le=4096, description="Width of the network over the levels.")
     knots: int = Field(9, ge=2, le=64, description=_KNOTS)
     strength: float = Field(1.0, gt=0.0, le=10.0, description="Largest log slope of the curve of a level.")
+
+
+class LevelPyramidConfig(_Pyramid):
+    """The levels of blocks as variables of their own, coarse to fine: meant as the last layer."""
+
+    kind: Literal["level_pyramid"]
+    block: int | None = Field(
+        None, ge=1, le=1 << 20, description="Steps of a block at this layer. null: one block, the window."
+    )
+
+
+class SpectralPyramidConfig(_Pyramid):
+    """The levels of a window's frequency bands as variables of their own: meant before level_pyramid."""
+
+    kind: Literal["spectral_pyramid"]
+    bands: int = Field(
+        32, ge=1, le=1 << 16, description="Bands up to half the rate of the steps, whatever the window."
+    )
 
 
 class MultiScaleConfig(Config):
@@ -310,6 +329,7 @@ LayerConfig = Annotated[
     | ActNormConfig
     | RadialConfig
     | LevelPyramidConfig
+    | SpectralPyramidConfig
     | ChannelMixConfig
     | SqueezeConfig
     | MultiScaleConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -110,3 +111,26 @@ def test_the_normalized_copy_shows_the_shape_of_a_quiet_signal() -> None:
 def test_it_refuses(options: dict[str, object], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         ConvConditioner(1, 1, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", [31, 32, 9])
+def test_pooled_parameters_are_linear_in_the_cepstrum(length: int) -> None:
+    net = randomized(cepstrum=8, level_scales=(1, 5))
+    x = torch.randn(2, 2, length, dtype=torch.float64)
+    assert net.pooled_head is not None
+    without = net.pooled_head.weight[:, : 6 + 2 * 2]
+    weight = net.pooled_head.weight[:, 6 + 2 * 2 :]
+    plain = randomized(level_scales=(1, 5))
+    plain.load_state_dict({**net.state_dict(), "pooled_head.weight": without})
+    log_power = np.log(np.abs(np.fft.fft(x.numpy(), norm="ortho")) ** 2 + 1e-4)
+    lags = np.fft.ifft(0.5 * log_power).real[..., :8]
+    lags[..., length // 2 + 1 :] = 0.0
+    pointwise, pooled = net(x)
+    expected = plain(x)[1] + torch.from_numpy(lags).flatten(1) @ weight.T
+    assert (pooled - expected).abs().max() < 1e-12
+    assert torch.equal(pointwise, plain(x)[0])
+
+
+def test_a_cepstrum_needs_a_kernel_for_the_window() -> None:
+    with pytest.raises(ValueError, match="there is none"):
+        ConvConditioner(1, 2, cepstrum=8)

@@ -111,6 +111,6 @@ def test_an_unknown_name() -> None:
 def test_levels_are_halved_as_often_as_a_window_has_them(overrides: list[str]) -> None:
     recipe = load("audio/fsdd", overrides)
     flow = build_flow(recipe, 1, 8000.0, 2.0**-15)
-    (pyramid,) = [layer for layer in flow.bijection.modules() if isinstance(layer, LevelPyramid)]
+    (pyramid,) = [layer for layer in flow.bijection.modules() if type(layer) is LevelPyramid]
     blocks = recipe.data.window // 8 // 16
     assert 2 ** len(pyramid.linear) == blocks

@@ -126,7 +126,8 @@ def test_an_event_has_an_onset_a_peak_and_an_end(run: Path) -> None:
     lines = said(run, x.astype("<f4").tobytes(), "--format", "f32le", "--onset", "4")
     (onset,), (event,) = kinds(lines, "onset"), kinds(lines, "event")
     assert onset["seq"] < event["seq"] and onset["event"] == event["event"] == 1
-    assert 2900 <= event["sample"] <= 3032 and 3570 / 8000 <= event["end"] <= 3700 / 8000
+    # A normal window behind it whose p-value is below 4a by chance makes it last a little longer.
+    assert 2900 <= event["sample"] <= 3032 and 3570 / 8000 <= event["end"] <= 3900 / 8000
     assert 3000 / 8000 <= event["peak"] < 3600 / 8000
 
 

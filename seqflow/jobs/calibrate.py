@@ -18,7 +18,7 @@ from ..runtime import repeatable
 from ..scoring import Background, Calibration, Extract, calibrate_extracts, extract
 from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
-from ..training.background import load_background, with_background
+from ..training.background import background_beside, with_background
 from ..training.events import Calibrated, LeftOut, OnEvent, Warned
 from .alarms import Alarms, TailChoice
 from .inputs import Input, list_inputs, open_input, without_memory
@@ -74,14 +74,7 @@ def calibrate(
     if background is not None:
         config = with_background(config, background)
     if config.background is not None and (background is not None or other is None):
-        other = load_background(
-            config.background,
-            model.recipe,
-            channels=model.channels,
-            rate=model.rate,
-            step=model.step,
-            device=model.device,
-        )
+        other = background_beside(config.background, model)
     parts = _training_data(model, add, emit)
     inputs = list(list_inputs(model, paths))
     taken = _Taken(model, config, other, strict, emit)

@@ -43,6 +43,13 @@ def load_background(
     return found
 
 
+def background_beside(path: str | Path, model: Model) -> Background:
+    """`load_background` for a model that is there already."""
+    return load_background(
+        path, model.recipe, channels=model.channels, rate=model.rate, step=model.step, device=model.device
+    )
+
+
 def with_background(config: ScoreConfig, path: str | Path) -> ScoreConfig:
     """The same score with the term `ratio` and this background model."""
     terms = config.terms if "ratio" in config.terms else (*config.terms, "ratio")

@@ -9,7 +9,7 @@ from ..scoring import Calibration, calibrate
 from ..scoring.compare import Comparisons
 from ..scoring.fuse import rate_text
 from .assemble import make_model
-from .background import load_background
+from .background import background_beside
 from .events import Calibrated, Finished, Uncalibrated, Warned
 from .loop import Trainer
 from .validate import TOLERANCE
@@ -60,14 +60,7 @@ def _calibrate(trainer: Trainer, model: Model) -> None:
     try:
         background = None
         if config.background is not None:
-            background = load_background(
-                config.background,
-                trainer.recipe,
-                channels=model.channels,
-                rate=model.rate,
-                step=model.step,
-                device=model.device,
-            )
+            background = background_beside(config.background, model)
         calibration = calibrate(model.flow, recordings, config, window=model.window, background=background)
     except (UsageError, CheckpointError) as error:
         return _without(trainer, str(error))

@@ -183,9 +183,8 @@ def test_what_was_packed_otherwise_is_refused_in_a_line(seqflow: Seqflow, made: 
     assert detected.code == 2 and "holds shards, which keep no times" in detected.err
 
 
+@pytest.mark.parametrize("made", ["audio"], indirect=True)  # tables have the rate of the recipe
 def test_another_rate_is_refused_for_each(seqflow: Seqflow, made: Path, tmp_path: Path) -> None:
-    if "audio" not in made.name:
-        pytest.skip("tables have the rate of the recipe")
     root = tmp_path / "loose"
     root.mkdir()
     for rate in (8000, 11025):

@@ -69,6 +69,17 @@ def without(kind: str) -> Callable[[Model], None]:
     return lambda model: model["layers"].remove(layer(model, kind))
 
 
+def without_spectrum(*places: int) -> Callable[[Model], None]:
+    """Leave out couplings of frequencies: the first ones (0), before the levels, or the last (1), behind."""
+
+    def apply(model: Model) -> None:
+        found = [one for one in model["layers"] if one["kind"] == "spectrum"]
+        for place in places:
+            model["layers"] = [one for one in model["layers"] if one is not found[place]]
+
+    return apply
+
+
 def change(kind: str, **changes: Any) -> Callable[[Model], None]:
     """Change keys of a layer."""
     return lambda model: layer(model, kind).update(changes)
@@ -88,7 +99,9 @@ def flat(model: Model) -> None:
     model["layers"][index : index + 1] = [copy.deepcopy(first[0]), repeat]
     layer(model, "level_pyramid").pop("groups")
     layer(model, "level_pyramid")["block"] = 64
-    layer(model, "spectral_pyramid").pop("groups")
+    for one in model["layers"]:
+        if one["kind"] == "spectral_pyramid" or (one["kind"] == "spectrum" and "groups" in one):
+            one.update(groups=[2], frame=512)
 
 
 def both(*changes: Callable[[Model], None]) -> Callable[[Model], None]:
@@ -122,6 +135,12 @@ VARIANTS: dict[str, Callable[[Model], None]] = {
     "adaptive kernel: causal": every(boundary="causal"),
     "no level pyramid": without("level_pyramid"),
     "no spectral pyramid": without("spectral_pyramid"),
+    "no couplings of frequencies": without_spectrum(0, 1),
+    "none before the levels": without_spectrum(0),
+    "none behind them": without_spectrum(1),
+    "frequencies of frames of 1,024": change("spectrum", frame=1024),
+    "frequencies of frames of 256": change("spectrum", frame=256),
+    "none of these, no spectral pyramid": both(without_spectrum(0, 1), without("spectral_pyramid")),
     "neither pyramid": both(without("level_pyramid"), without("spectral_pyramid")),
     "levels by channel": lambda model: layer(model, "level_pyramid").pop("groups"),
     "one resolution": flat,
@@ -154,7 +173,8 @@ def write_recipes(folder: Path, names: list[str], steps: int, seeds: int) -> dic
             VARIANTS[name](recipe["model"])
             slug = "".join(c if c.isalnum() else "-" for c in name).strip("-").lower()
             recipe |= {"name": f"ablation/{slug}-{seed}", "description": name, "seed": seed}
-            recipe["train"] |= {"steps": steps, "validate_every": steps}
+            # What the parts do for the likelihood: no windows are drawn meanwhile.
+            recipe["train"] |= {"steps": steps, "validate_every": steps, "draws": None}
             path = folder / f"{slug}-{seed}.yaml"
             with path.open("w") as file:
                 yaml.dump(recipe, file)

@@ -115,5 +115,7 @@ def sample(
         console.say(str(path))
     if made.redrawn:
         console.note(f"note: {made.redrawn} sequences were not finite and drawn again")
+    if made.left:
+        console.note(f"note: {made.left} draws left full scale and were drawn again")
     if made.beyond:
         console.note(f"note: {made.beyond} samples lie beyond full scale; in 16-bit files they are cut to it")

@@ -26,6 +26,7 @@ from .bijections import (
     MultiScale,
     Radial,
     SpectralPyramid,
+    Spectrum,
     SplineCoupling,
     Squeeze,
     Standardize,
@@ -34,6 +35,7 @@ from .bijections import (
     coupling_sizes,
 )
 from .bijections.level_pyramid import halvings_of
+from .bijections.spectral_pyramid import WAVES
 from .classes import Classes
 from .distributions import Base, Laplace, Mixture, Normal, StudentT, WindowMixture
 from .errors import RecipeError
@@ -57,6 +59,7 @@ from .recipe.layers import (
     RadialConfig,
     RepeatConfig,
     SpectralPyramidConfig,
+    SpectrumConfig,
     SplineCouplingConfig,
     SqueezeConfig,
     StandardizeConfig,
@@ -269,6 +272,8 @@ class _Builder:
                 return self.level_pyramid(config, channels), channels
             case SpectralPyramidConfig():
                 return self.spectral_pyramid(config, channels), channels
+            case SpectrumConfig():
+                return self.spectrum(config, channels, path), channels
             case SqueezeConfig():
                 self.length //= config.factor
                 return Squeeze(config.factor), channels * config.factor
@@ -304,12 +309,27 @@ class _Builder:
         return SpectralPyramid(
             channels,
             config.bands,
+            frame=config.frame,
             groups=config.groups,
             hidden=config.hidden,
             knots=config.knots,
             strength=config.strength,
             condition_size=self.condition_size,
         )
+
+    def spectrum(self, config: SpectrumConfig, channels: int, path: str) -> Spectrum:
+        if config.groups is not None and sum(config.groups) != channels:
+            raise ValueError(f"the groups {list(config.groups)} do not share out {channels} channels")
+        length, clock = self.length, self.clock
+        # What the layers are told of the place is that in the spectrum.
+        self.clock = WAVES
+        chains = []
+        for size in config.groups or (1,):
+            self.length = (config.frame or length) * size
+            width = channels if config.groups is None else 1
+            chains.append(self.chain(config.layers, width, f"{path}.layers")[0])
+        self.length, self.clock = length, clock
+        return Spectrum(chains, config.frame, config.groups)
 
     def coupling(
         self, config: ConvCouplingConfig | AffineCouplingConfig | SplineCouplingConfig, channels: int

@@ -64,6 +64,11 @@ class Model:
         return self.recipe.data.window
 
     @property
+    def full_scale(self) -> float | None:
+        """Largest absolute value of a sequence that is sound: 1; None for readings of sensors."""
+        return full_scale(self.recipe, self.rate)
+
+    @property
     def channels(self) -> int:
         """C, channels of a sequence."""
         return self.flow.channels
@@ -129,8 +134,8 @@ class Model:
         """Draw n sequences (n, C, length), on the CPU, in the units of the data; see `sampling.draw`.
 
         Without a length they are as long as a window. `condition` gives values of conditions, such as
-        {"digit": "7"}; those not given are unknown. Equal arguments give equal sequences. Raises UsageError
-        for arguments that do not fit the model.
+        {"digit": "7"}; those not given are unknown. Sound that leaves `full_scale` is drawn again. Equal
+        arguments give equal sequences. Raises UsageError for arguments that do not fit the model.
         """
         length = self._length(length, seconds)
         drawn = draw(
@@ -142,6 +147,7 @@ class Model:
             seed=seed,
             condition=condition,
             truncation=truncation,
+            limit=self.full_scale,
         )
         return torch.stack([sequence.values for sequence in drawn])
 
@@ -294,3 +300,10 @@ def model_file(path: Path) -> Path:
             f"{path}: has no {BEST} yet: the training did not come to a validation; go on with --resume"
         )
     raise CheckpointError(f"{path}: holds no model ({BEST}); give the folder of a training run")
+
+
+def full_scale(recipe: Recipe, rate: float | None) -> float | None:
+    """Largest absolute value of data of a recipe and a rate, Hz, that are sound: 1; None for readings."""
+    data = recipe.data
+    sound = data.kind == "audio" or (data.kind == "synthetic" and data.generator == "machine")
+    return 1.0 if sound and rate else None

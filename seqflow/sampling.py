@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import UsageError
@@ -18,13 +19,29 @@ from .truncation import LEAST_MASS, Truncation
 
 MOST_DRAWS = 20
 """Draws in a row that may fail before it is the model that is taken to fail."""
+MOST_BEYOND = 8
+"""Draws in a row that may leave the range: the last one stays."""
 
 
 class Drawn(NamedTuple):
-    """A sequence (C, T) on the CPU in the dtype of the parameters, and the draws before it that failed."""
+    """A sequence (C, T) on the CPU in the dtype of the parameters, and the draws thrown away.
+
+    Attributes:
+        redrawn: draws that were not finite.
+        beyond: draws that left the range.
+    """
 
     values: Tensor
     redrawn: int
+    beyond: int
+
+
+class DrawnBatch(NamedTuple):
+    """Sequences (b, C, T), and for each what `Drawn` tells of it (b,)."""
+
+    values: Tensor
+    redrawn: NDArray[np.int64]
+    beyond: NDArray[np.int64]
 
 
 def draw(
@@ -37,6 +54,7 @@ def draw(
     seed: int = 0,
     condition: Mapping[str, str] | None = None,
     truncation: float = 1.0,
+    limit: float | None = None,
     share: range | None = None,
 ) -> Iterator[Drawn]:
     """Draw n sequences (C, length), one after the other; of 0 .. n - 1 only those in the `share`, if given.
@@ -47,7 +65,8 @@ def draw(
     others a sequence is drawn at the next multiple and cut. `step` is the quantisation step the values are
     rounded down to: 0 for none, None for that of the flow's own layer. `truncation` draws the noise from that
     central mass of its distribution alone: below 1 nothing is far out. A draw with a value that is not finite
-    is thrown away.
+    is thrown away, and so is one with a value beyond ±limit: what is kept has the density of the flow given
+    that the sequence stays within. After `MOST_BEYOND` draws of a sequence it is kept as it is.
 
     Raises UsageError where the arguments are out of range, or where draw after draw is not finite.
     """
@@ -56,7 +75,7 @@ def draw(
         raise UsageError(f"samples: truncation {truncation:g} is not between {LEAST_MASS:g} and 1")
     flow.classes.check(condition or {})
     indices = range(n) if share is None else share
-    return _draw(flow, indices, length, step, temperature, seed, condition, truncation)
+    return _draw(flow, indices, length, step, temperature, seed, condition, truncation, limit)
 
 
 def draw_batches(
@@ -70,18 +89,19 @@ def draw_batches(
     seed: int = 0,
     condition: Mapping[str, str] | None = None,
     span: Tensor | None = None,
-) -> Iterator[Tensor]:
-    """Draw n sequences in batches (b, C, length) of at most `batch`, as they come: non-finite ones too.
+    limit: float | None = None,
+) -> Iterator[DrawnBatch]:
+    """Draw n sequences in batches (b, C, length) of at most `batch`.
 
-    Up to rounding they are those of `draw` that it does not throw away, for every size of the batches. `span`
-    (n, 2) says where in a recording each begins and ends, as fractions; None: each is a whole one. Raises
-    UsageError where the arguments are out of range.
+    Up to rounding they are those of `draw`, for every size of the batches, but that a sequence of which no
+    draw is finite stays among them. `span` (n, 2) says where in a recording each begins and ends, as
+    fractions; None: each is a whole one. Raises UsageError where the arguments are out of range.
     """
     _check(n, length, temperature, seed)
     if batch < 1:
         raise UsageError(f"samples: batches of {batch}: must be at least 1")
     flow.classes.check(condition or {})
-    return _draw_batches(flow, n, length, batch, step, temperature, seed, condition, span)
+    return _draw_batches(flow, n, length, batch, step, temperature, seed, condition, span, limit)
 
 
 @torch.no_grad()
@@ -95,21 +115,35 @@ def _draw_batches(
     seed: int,
     condition: Mapping[str, str] | None,
     span: Tensor | None,
-) -> Iterator[Tensor]:
+    limit: float | None,
+) -> Iterator[DrawnBatch]:
     parameter = next(flow.parameters())
     twin = flow.in_float64()
     _, steps = flow.latent_shape(-(-length // flow.divisor) * flow.divisor)
     for at in range(0, n, batch):
-        indices = range(at, min(at + batch, n))
-        noise = [
-            twin.base.sample(1, steps, temperature=temperature, generator=seeded(seed, index, 0))
-            for index in indices
-        ]
-        context = _context(flow, len(indices), step, temperature, condition)
+        count = min(batch, n - at)
+        context = _context(flow, count, step, temperature, condition)
         if span is not None:
-            context["span"] = span[at : at + len(indices)].to(context["span"])
-        values = twin.from_noise(torch.cat(noise).to(parameter.device), context)[0]
-        yield values[:, :, :length].to(parameter.dtype).cpu()
+            context["span"] = span[at : at + count].to(context["span"])
+        values = torch.full((count, flow.channels, length), torch.nan, dtype=parameter.dtype)
+        redrawn, beyond = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        todo = np.arange(count)
+        for attempt in range(MOST_DRAWS):
+            noise = [
+                twin.base.sample(1, steps, temperature=temperature, generator=seeded(seed, at + i, attempt))
+                for i in todo.tolist()
+            ]
+            told = {key: value[todo] for key, value in context.items()}
+            made = twin.from_noise(torch.cat(noise).to(parameter.device), told)[0]
+            made = made[:, :, :length].to(parameter.dtype).cpu()
+            finite, within = _good(made, limit)
+            values[todo[finite]] = made[finite]
+            redrawn[todo[~finite]] += 1
+            beyond[todo[finite & ~within]] += 1
+            todo = todo[~finite | (~within & (beyond[todo] < MOST_BEYOND))]
+            if not len(todo):
+                break
+        yield DrawnBatch(values, redrawn, beyond)
 
 
 @torch.no_grad()
@@ -122,6 +156,7 @@ def _draw(
     seed: int,
     condition: Mapping[str, str] | None,
     truncation: float,
+    limit: float | None,
 ) -> Iterator[Drawn]:
     parameter = next(flow.parameters())
     dtype = parameter.dtype
@@ -130,17 +165,30 @@ def _draw(
     noise = Truncation(twin.base, truncation)
     context = _context(flow, 1, step, temperature * noise.narrowing, condition)
     for index in indices:
+        kept, redrawn, beyond = None, 0, 0
         for attempt in range(MOST_DRAWS):
             z = noise.sample(1, steps, temperature=temperature, generator=seeded(seed, index, attempt))
-            values = twin.from_noise(z.to(parameter.device), context)[0][0, :, :length].to(dtype).cpu()
-            if bool(torch.isfinite(values).all()):
-                yield Drawn(values, attempt)
+            values = twin.from_noise(z.to(parameter.device), context)[0][:, :, :length].to(dtype).cpu()
+            finite, within = (bool(one[0]) for one in _good(values, limit))
+            redrawn += not finite
+            beyond += finite and not within
+            kept = values[0] if finite else kept
+            if finite and (within or beyond == MOST_BEYOND):
                 break
-        else:
+        if kept is None:
             raise UsageError(
                 f"samples: {MOST_DRAWS} draws in a row were not finite at temperature {temperature:g}; lower "
                 "it, or train the model longer"
             )
+        yield Drawn(kept, redrawn, beyond)
+
+
+def _good(values: Tensor, limit: float | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which sequences (b, C, T) are finite, and which within ±limit as well."""
+    finite = torch.isfinite(values).all(2).all(1).numpy()
+    if limit is None:
+        return finite, finite
+    return finite, finite & (values.abs() <= limit).all(2).all(1).numpy()
 
 
 def _check(n: int, length: int, temperature: float, seed: int) -> None:

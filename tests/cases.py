@@ -26,6 +26,7 @@ from seqflow.bijections import (
     MultiScale,
     Radial,
     SpectralPyramid,
+    Spectrum,
     SplineCoupling,
     Squeeze,
     Standardize,
@@ -160,6 +161,27 @@ _SIMPLE = [
         "spectral-pyramid-condition",
         lambda: SpectralPyramid(2, 3, hidden=3, condition_size=2),
         condition_size=2,
+    ),
+    Case("spectral-pyramid-frames", lambda: SpectralPyramid(2, 2, frame=5, hidden=3, knots=4)),
+    Case("spectrum", lambda: Spectrum([coupling(AffineCoupling, 2)]), identity=True),
+    Case(
+        "spectrum-frames", lambda: Spectrum([Chain([ActNorm(3), coupling(AffineCoupling, 3)])], 5), channels=3
+    ),
+    Case(
+        "spectrum-squeeze", lambda: Spectrum([Chain([Squeeze(2), coupling(AffineCoupling, 4)])], 4), divisor=2
+    ),
+    Case(
+        "spectrum-groups",
+        lambda: Spectrum(
+            [Chain([Squeeze(2), coupling(AffineCoupling, 2)]), Chain([ActNorm(1)])], 6, groups=(2, 1)
+        ),
+        channels=3,
+    ),
+    Case(
+        "spectrum-condition",
+        lambda: Spectrum([coupling(AffineCoupling, 2, condition_size=2)], 5),
+        condition_size=2,
+        identity=True,
     ),
     Case("spline", lambda: coupling(SplineCoupling), channels=3, identity=True),
     Case("spline-swap", lambda: coupling(SplineCoupling, swap=True, bins=3), channels=3, identity=True),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest, truncnorm
 from toys import toy_model
 
 from seqflow.bijections import Chain, Dequantize, Standardize
 from seqflow.distributions import Normal
 from seqflow.errors import UsageError
 from seqflow.flow import Flow
-from seqflow.sampling import draw, draw_batches
+from seqflow.sampling import MOST_BEYOND, MOST_DRAWS, draw, draw_batches
 
 
 def scaled(mean: float, deviation: float) -> Flow:
@@ -67,15 +69,38 @@ def test_batches_are_the_same_sequences_for_every_size() -> None:
     alone = torch.stack([drawn.values for drawn in draw(flow, 5, 100, seed=3)])
     for batch in (1, 2, 8):
         parts = list(draw_batches(flow, 5, 100, batch=batch, seed=3))
-        assert [len(part) for part in parts] == [min(batch, 5 - at) for at in range(0, 5, batch)]
-        assert torch.allclose(torch.cat(parts), alone, atol=1e-6)
+        assert [len(part.values) for part in parts] == [min(batch, 5 - at) for at in range(0, 5, batch)]
+        assert torch.allclose(torch.cat([part.values for part in parts]), alone, atol=1e-6)
 
 
 def test_batches_hold_what_is_not_finite_too() -> None:
     flow = scaled(0.0, 1.0)
     flow.bijection.layers[1].scale.fill_(float("inf"))
     (part,) = draw_batches(flow, 3, 10, batch=4)
-    assert part.shape == (3, 1, 10) and not torch.isfinite(part).any()
+    assert part.values.shape == (3, 1, 10) and not torch.isfinite(part.values).any()
+    assert part.redrawn.tolist() == [MOST_DRAWS] * 3
     for arguments in ({"batch": 0}, {"batch": 1, "temperature": 11.0}):
         with pytest.raises(UsageError):
             draw_batches(flow, 1, 10, **arguments)
+
+
+def test_what_leaves_the_range_is_drawn_again() -> None:
+    """What is kept is distributed as the flow given that it stays: here normal numbers, one at a time."""
+    flow = scaled(0.0, 1.0)
+    kept = list(draw(flow, 4000, 1, limit=1.0, seed=5))
+    values = np.array([one.values.item() for one in kept])
+    assert np.abs(values).max() <= 1.0
+    assert kstest(values, truncnorm(-1.0, 1.0).cdf).pvalue > 0.01
+    # Of normal numbers 31.7% are beyond 1: draws thrown away for one kept.
+    assert np.mean([one.beyond for one in kept]) == pytest.approx(0.317 / 0.683, abs=0.05)
+    batches = list(draw_batches(flow, 400, 1, limit=1.0, seed=5, batch=64))
+    assert np.allclose(np.concatenate([one.values.numpy() for one in batches]).ravel(), values[:400])
+    assert np.concatenate([one.beyond for one in batches]).tolist() == [one.beyond for one in kept[:400]]
+
+
+def test_what_always_leaves_the_range_is_kept_in_the_end() -> None:
+    flow = scaled(50.0, 1.0)
+    (one,) = draw(flow, 1, 8, limit=1.0)
+    (batch,) = draw_batches(flow, 1, 8, limit=1.0, batch=1)
+    assert one.beyond == batch.beyond[0] == MOST_BEYOND and one.redrawn == 0
+    assert torch.isfinite(one.values).all() and torch.allclose(one.values, batch.values[0])

@@ -17,6 +17,7 @@ from .multichannel_conv import MultichannelConv
 from .multiscale import MultiScale
 from .radial import Radial
 from .spectral_pyramid import SpectralPyramid
+from .spectrum import Spectrum
 from .spline_coupling import SplineCoupling
 from .squeeze import Squeeze
 from .standardize import Standardize
@@ -42,6 +43,7 @@ __all__ = [
     "MultichannelConv",
     "Radial",
     "SpectralPyramid",
+    "Spectrum",
     "SplineCoupling",
     "Squeeze",
     "Standardize",

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from ..ops.dct import dct2, dct3
 from ..ops.shapes import full_precision, squeeze, unsqueeze
-from .base import Bijection, Context
+from .base import Context
+from .frames import Map, by_frames, frames_of
 from .level_pyramid import LevelPyramid, halvings_of
 
-# Waves that tell the network where in the spectrum a band lies.
-_WAVES = 2
+WAVES = 2
+"""Waves that tell a network where in the spectrum it is."""
 
 
 class SpectralPyramid(LevelPyramid):
@@ -33,7 +34,8 @@ class SpectralPyramid(LevelPyramid):
 
     Args:
         channels: C.
-        bands: how many; a window of fewer steps has one for each.
+        bands: how many; a frame of fewer steps has one for each.
+        frame: steps of a frame, which has bands of its own; None for one frame that spans the window.
         groups: numbers of neighbouring channels that were one channel before a squeeze, which add up to C;
             None for channels that stand for themselves.
         hidden, knots, strength, condition_size: as for `LevelPyramid`.
@@ -46,6 +48,7 @@ class SpectralPyramid(LevelPyramid):
         channels: int,
         bands: int,
         *,
+        frame: int | None = None,
         groups: Sequence[int] | None = None,
         hidden: int = 16,
         knots: int = 9,
@@ -54,6 +57,8 @@ class SpectralPyramid(LevelPyramid):
     ) -> None:
         if bands < 1:
             raise ValueError(f"bands must be positive, got {bands}")
+        if frame is not None and frame < 1:
+            raise ValueError(f"a frame must have at least one step, got {frame}")
         super().__init__(
             channels,
             1,
@@ -63,26 +68,36 @@ class SpectralPyramid(LevelPyramid):
             knots=knots,
             strength=strength,
             condition_size=condition_size,
-            clock=_WAVES,
+            clock=WAVES,
         )
         self.bands = bands
+        self.frame = frame
 
     def forward(self, x: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """(B, C, T) -> (B, C, T), log|det| (B,) in nats."""
-        y, log_det = super().forward(self._analysis(x), _over_frequency(x, context))
-        return self._synthesis(y), log_det
+        y, shares = self.local(x, context)
+        return y, shares.sum(-1)
 
     def inverse(self, z: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """The levels of the bands back, from the sparse to the dense."""
-        x, log_det = super().inverse(self._analysis(z), _over_frequency(z, context))
-        return self._synthesis(x), log_det
+        x, shares = self._by_frames(z, context, super().inverse)
+        return x, shares.sum(-1)
 
     def local(self, x: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
-        """`forward` with even shares (B, T)."""
-        return Bijection.local(self, x, context)
+        """`forward` with the share of each step (B, T): its frame's, evenly."""
+        return self._by_frames(x, context, super().forward)
 
     def _fit_levels(self, x: Tensor) -> None:
-        super()._fit_levels(self._analysis(x))
+        length, count = frames_of(x.shape[-1], self.frame)[0]
+        frames = torch.unflatten(x[..., : length * count], -1, (count, length)).movedim(2, 1)
+        super()._fit_levels(self._analysis(frames.flatten(0, 1)))
+
+    def _by_frames(self, x: Tensor, context: Context | None, run: Map) -> tuple[Tensor, Tensor]:
+        def frames(x: Tensor, told: Context) -> tuple[Tensor, Tensor]:
+            y, log_det = run(self._analysis(x), told)
+            return self._synthesis(y), log_det
+
+        return by_frames(x, self.frame, context, frames)
 
     def _size(self, length: int) -> int:
         return -(-length // self.bands)
@@ -97,8 +112,3 @@ class SpectralPyramid(LevelPyramid):
         with full_precision(coefficients.device.type):
             parts = zip(torch.split(coefficients, self.groups, 1), self.groups, strict=True)
             return torch.cat([squeeze(dct3(unsqueeze(part, n)), n) for part, n in parts], 1)
-
-
-def _over_frequency(x: Tensor, context: Context | None) -> Context:
-    """The context with the whole of the spectrum in place of a place in time."""
-    return {**(context or {}), "span": torch.tensor([[0.0, 1.0]], device=x.device).expand(x.shape[0], -1)}

@@ -20,10 +20,10 @@ from ..model import Model
 from ..quality.comparison import Description, describe
 from ..quality.loudness import Distribution, kurtosis
 from ..report.page import Excerpt
-from ..sampling import draw_batches
+from ..sampling import DrawnBatch, draw_batches
 from .sample import file_form, sequence_length
 from .sample_classes import hear
-from .sample_figures import bands, copies, distances, frechet, measures, nonfinite
+from .sample_figures import bands, copies, distances, frechet, left, measures, nonfinite
 from .sample_material import Material, Windows, cut, gather, labelled
 from .sample_page import caption, excerpts, page
 from .sample_results import ClassReport, Loudness, SampleBenchmark, markdown, to_json
@@ -86,23 +86,23 @@ def benchmark_samples(
     asked = _asked(model, real, n)
     spans = real.spans[np.arange(n) % len(real)]
     drawn = _draw(model, asked, spans, length, temperature, seed, tell)
-    finite: NDArray[np.bool_] = np.asarray(np.isfinite(drawn).all(axis=(1, 2)))
-    if finite.sum() < 2:
+    usable: NDArray[np.bool_] = np.asarray(np.isfinite(drawn.values.numpy()).all(axis=(1, 2)))
+    if usable.sum() < 2:
         raise UsageError(
-            f"benchmark samples: {n - int(finite.sum())} of {n} sequences are not finite at temperature "
+            f"benchmark samples: {n - int(usable.sum())} of {n} sequences are not finite at temperature "
             f"{temperature:g}; lower it, or train the model longer"
         )
-    asked = [one for one, good in zip(asked, finite, strict=True) if good]
+    asked = [one for one, good in zip(asked, usable, strict=True) if good]
     sound = file_form(model) == "wav"
     units, ruler = measures(model, length, sound, real, train)
-    sets = {"generated": drawn[finite], "real": real.x, "floor": floor.x, "train": train.x}
+    sets = {"generated": drawn.values.numpy()[usable], "real": real.x, "floor": floor.x, "train": train.x}
     found: dict[str, Description] = {}
     for index, (name, x) in enumerate(sets.items()):
         tell(index, len(sets), "comparing")
         if len(x) >= 2:
             found[name] = describe(units.apply(x), ruler)
     notes = [*material.notes]
-    figures = [nonfinite(finite), *distances(found, ruler)]
+    figures = [nonfinite(drawn), *([left(drawn)] if sound else []), *distances(found, ruler)]
     tell(0, 1, "looking for copies")
     figures += copies(material, found, units, length, notes)
     classes = _classes(model, label_pattern, train, real, asked, found, seed, notes, tell)
@@ -116,7 +116,7 @@ def benchmark_samples(
         rate=model.rate,
         temperature=temperature,
         seed=seed,
-        nonfinite=int(n - finite.sum()),
+        nonfinite=int(np.count_nonzero(drawn.redrawn)),
         real=material.real_name,
         floor=material.floor_name,
         n_real=len(real),
@@ -162,14 +162,15 @@ def _draw(
     temperature: float,
     seed: int,
     tell: Tell,
-) -> NDArray[np.float32]:
-    """A sequence (n, C, length) for each of the conditions and spans (n, 2), non-finite ones included."""
+) -> DrawnBatch:
+    """A sequence (C, length) for each of the conditions and spans (n, 2), as `seqflow sample` draws it."""
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for index, condition in enumerate(asked):
         groups.setdefault(tuple(sorted(condition.items())), []).append(index)
-    drawn = np.empty((len(asked), model.channels, length), np.float32)
+    values = torch.empty(len(asked), model.channels, length)
+    redrawn, beyond = np.zeros((2, len(asked)), np.int64)
     done = 0
-    for order, (values, places) in enumerate(sorted(groups.items())):
+    for order, (chosen, places) in enumerate(sorted(groups.items())):
         # Groups have noise of their own; where there is one alone it is that of `seqflow sample`.
         own = (
             seed
@@ -184,16 +185,18 @@ def _draw(
             step=model.step,
             temperature=temperature,
             seed=own,
-            condition=dict(values),
+            condition=dict(chosen),
             span=None if spans is None else torch.from_numpy(np.asarray(spans[places])),
+            limit=model.full_scale,
         )
         at = 0
         for batch in batches:
-            drawn[places[at : at + len(batch)]] = batch.numpy()
-            at += len(batch)
-            done += len(batch)
+            here = places[at : at + len(batch.values)]
+            values[here], redrawn[here], beyond[here] = batch.values.float(), batch.redrawn, batch.beyond
+            at += len(here)
+            done += len(here)
             tell(done, len(asked), "drawing sequences")
-    return drawn
+    return DrawnBatch(values, redrawn, beyond)
 
 
 def _classes(
@@ -246,7 +249,7 @@ def _shown(
     drawn = _draw(model, asked, None, length, temperature, seed, lambda done, total, what: None)
     generated = [
         Excerpt(values, caption(index, asked[index]))
-        for index, values in enumerate(drawn)
+        for index, values in enumerate(drawn.values.numpy())
         if np.isfinite(values).all()
     ]
     return [excerpt for _, excerpt in real], generated

@@ -49,6 +49,7 @@ class Samples:
         temperature, truncation, seed, method: what they were drawn with.
         condition: values of the conditions they were drawn for; what is not in it was unknown.
         redrawn: draws thrown away because they were not finite.
+        left: draws of sound thrown away because they left full scale, see `sampling.draw`.
         beyond: samples beyond full scale: cut to it in 16-bit files, kept in files of floats.
     """
 
@@ -65,6 +66,7 @@ class Samples:
     method: Method
     condition: dict[str, str]
     redrawn: int
+    left: int
     beyond: int
 
 
@@ -89,9 +91,10 @@ def write_samples(
     What is None comes from the recipe's `sample` part; `length` (samples) and `seconds` go before both of the
     recipe's. Audio becomes WAV at the model's rate: 16-bit where the model knows 16-bit steps, else 32-bit
     float. Sensors become CSV, with a column `time` in seconds where there is a rate, and .npy (T, C).
-    The method `whole` draws each in one pass at its length; `continue` draws a window and carries it on, see
-    `continue_sequences`: slow. `on_progress` gets the sequences done and n. Files of the same names are
-    replaced, each as a whole; same model and arguments, same bytes.
+    The method `whole` draws each in one pass at its length, sound again where it leaves full scale;
+    `continue` draws a window and carries it on, see `continue_sequences`: slow. `on_progress` gets the
+    sequences done and n. Files of the same names are replaced, each as a whole; same model and arguments,
+    same bytes.
 
     Started by torchrun, all processes call this, and each draws and writes its share of the same sequences;
     `on_progress` tells of this process's own. The first one makes the figure.
@@ -113,13 +116,13 @@ def write_samples(
             drawn = _draw(model, n, length, temperature, truncation, seed, chosen, method, share)
             make_folder(out)
             own = Part()
-            for index, (tensor, failed) in zip(share, drawn, strict=True):
-                values = tensor.numpy()
+            for index, one in zip(share, drawn, strict=True):
+                values = one.values.numpy()
                 stem = f"{_stem(chosen)}-{index + 1:0{max(4, len(str(n)))}}"
                 written, cut = write_sequence(
                     out, stem, values, form=form, names=names, rate=model.rate, step=model.step
                 )
-                own.add(written, failed, cut, values if index < MOST_IN_FIGURE else None)
+                own.add(written, one.redrawn, one.beyond, cut, values if index < MOST_IN_FIGURE else None)
                 if on_progress is not None:
                     on_progress(index - share.start + 1, len(share))
         made = Part.joined(ranks.gather_bytes(own.packed()))
@@ -142,6 +145,7 @@ def write_samples(
         method=method,
         condition=chosen,
         redrawn=made.redrawn,
+        left=made.left,
         beyond=made.beyond,
     )
 
@@ -152,13 +156,15 @@ class Part:
 
     paths: list[Path] = field(default_factory=list)
     redrawn: int = 0
+    left: int = 0
     beyond: int = 0
     shown: list[Array] = field(default_factory=list)
 
-    def add(self, paths: Sequence[Path], redrawn: int, beyond: int, shown: Array | None) -> None:
+    def add(self, paths: Sequence[Path], redrawn: int, left: int, beyond: int, shown: Array | None) -> None:
         """Take in a sequence."""
         self.paths += paths
         self.redrawn += redrawn
+        self.left += left
         self.beyond += beyond
         self.shown += [] if shown is None else [shown]
 
@@ -167,6 +173,7 @@ class Part:
         figures = {
             "paths": [str(path) for path in self.paths],
             "redrawn": self.redrawn,
+            "left": self.left,
             "beyond": self.beyond,
         }
         arrays = {str(index): np.ascontiguousarray(values) for index, values in enumerate(self.shown)}
@@ -179,7 +186,8 @@ class Part:
         for blob in blobs:
             header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
             figures, arrays = json.loads(header["__metadata__"]["part"]), unpack(blob)
-            whole.add([Path(path) for path in figures["paths"]], figures["redrawn"], figures["beyond"], None)
+            paths = [Path(path) for path in figures["paths"]]
+            whole.add(paths, figures["redrawn"], figures["left"], figures["beyond"], None)
             whole.shown += [arrays[str(index)] for index in range(len(arrays))]
         return whole
 
@@ -205,6 +213,7 @@ def _draw(
             truncation=truncation,
             seed=seed,
             condition=condition,
+            limit=model.full_scale,
             share=share,
         )
     if method != "continue":
@@ -223,7 +232,7 @@ def _draw(
         seed=seed,
         share=share,
     )
-    return (Drawn(torch.from_numpy(values), 0) for values in made.values)
+    return (Drawn(torch.from_numpy(values), 0, 0) for values in made.values)
 
 
 def _check_room(model: Model, out: Path, n: int, length: int, form: Literal["wav", "table"]) -> None:
@@ -266,6 +275,4 @@ def sequence_length(model: Model, length: int | None, seconds: float | None) -> 
 
 def file_form(model: Model) -> Literal["wav", "table"]:
     """Whether sequences of this model are sound or sensor readings."""
-    data = model.recipe.data
-    sound = data.kind == "audio" or (data.kind == "synthetic" and data.generator == "machine")
-    return "wav" if sound and model.rate else "table"
+    return "table" if model.full_scale is None else "wav"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..model import Model
 from ..quality.comparison import MEASURES, Description, Ruler, compare
 from ..quality.neighbours import TrainingIndex, closer_than_held_out, nearest_rows
+from ..sampling import DrawnBatch
 from .sample_material import Material, Windows, stretches
 from .sample_results import Band, ClassReport, Figure
 
@@ -59,10 +60,17 @@ def measures(model: Model, length: int, sound: bool, real: Windows, train: Windo
     return units, Ruler.make(length, model.rate, sound=sound, noise=noise, low=low, high=high)
 
 
-def nonfinite(finite: NDArray[np.bool_]) -> Figure:
-    """Share of sequences that are not finite, by (N,) of those that are; the goal is none."""
-    share = 100.0 * float(1.0 - finite.mean())
+def nonfinite(drawn: DrawnBatch) -> Figure:
+    """Share of sequences of which a draw was not finite; the goal is none."""
+    share = 100.0 * float((drawn.redrawn > 0).mean())
     return Figure("nonfinite", "sequences with a value that is not finite", "%", share, 0.0, 0.0)
+
+
+def left(drawn: DrawnBatch) -> Figure:
+    """Share of draws that left full scale, and were drawn again."""
+    draws = len(drawn.values) + int(drawn.redrawn.sum() + drawn.beyond.sum())
+    share = 100.0 * float(drawn.beyond.sum()) / draws
+    return Figure("left", "draws that left full scale, and were drawn again", "%", share, 0.0)
 
 
 def distances(found: Mapping[str, Description], ruler: Ruler) -> list[Figure]:

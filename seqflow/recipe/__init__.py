@@ -49,7 +49,7 @@ from .model import (
 )
 from .recipe import Recipe
 from .reference import reference
-from .run import SampleConfig, ScoreConfig, TrainConfig
+from .run import DrawsConfig, SampleConfig, ScoreConfig, TrainConfig
 from .shelf import Shelved, copy, shelf
 from .shipped import find, names
 from .summary import missing, summary
@@ -72,6 +72,7 @@ __all__ = [
     "ConvCouplingConfig",
     "DataConfig",
     "DequantizeConfig",
+    "DrawsConfig",
     "FileData",
     "GateConfig",
     "LaplaceConfig",

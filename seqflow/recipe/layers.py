@@ -268,8 +268,12 @@ class RadialConfig(Config):
     trainable: bool = Field(True, description="Train power and floor on from their start.")
 
 
+Frame = Annotated[int, Field(ge=1, le=1 << 20)] | None
+Groups = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] | None
+
+
 class _Pyramid(Config):
-    groups: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)] | None = Field(
+    groups: Groups = Field(
         None,
         description="Numbers of neighbouring channels that share their levels, as those a squeeze made of "
         "one; they add up to the channels at this layer. null: every channel has levels of its own.",
@@ -293,8 +297,9 @@ class SpectralPyramidConfig(_Pyramid):
 
     kind: Literal["spectral_pyramid"]
     bands: int = Field(
-        32, ge=1, le=1 << 16, description="Bands up to half the rate of the steps, whatever the window."
+        32, ge=1, le=1 << 16, description="Bands up to half the rate of the steps, whatever the frame."
     )
+    frame: Frame = Field(None, description="Steps that have levels of their own. null: the window.")
 
 
 class MultiScaleConfig(Config):
@@ -314,6 +319,20 @@ class RepeatConfig(Config):
     layers: Layers = Field(description="What is repeated.")
 
 
+class SpectrumConfig(Config):
+    """Layers that act on frequencies instead of steps, between a cosine transform and its inverse."""
+
+    kind: Literal["spectrum"]
+    frame: Frame = Field(None, description="Steps that are transformed together. null: the window.")
+    groups: Groups = Field(
+        None,
+        description="Numbers of neighbouring channels that are transformed as one, as those a squeeze made "
+        "of one; they add up to the channels at this layer, and each has layers of its own. null: every "
+        "channel is transformed by itself, and the layers see all of them.",
+    )
+    layers: Layers = Field(description="What acts on the coefficients.")
+
+
 LayerConfig = Annotated[
     DequantizeConfig
     | StandardizeConfig
@@ -330,6 +349,7 @@ LayerConfig = Annotated[
     | RadialConfig
     | LevelPyramidConfig
     | SpectralPyramidConfig
+    | SpectrumConfig
     | ChannelMixConfig
     | SqueezeConfig
     | MultiScaleConfig
@@ -341,3 +361,4 @@ Layers = Annotated[tuple[LayerConfig, ...], Field(strict=False, min_length=1, ma
 # Their fields name layers, which are all known only here.
 MultiScaleConfig.model_rebuild()
 RepeatConfig.model_rebuild()
+SpectrumConfig.model_rebuild()

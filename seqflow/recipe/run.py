@@ -10,6 +10,17 @@ from pydantic import Field, model_validator
 from .base import Config, Fraction, Problem, refuse
 
 
+class DrawsConfig(Config):
+    """Windows drawn in the last part of a training, so that draws are as loud, band by band, as the data."""
+
+    share: Fraction = Field(0.2, description="Part of the training that draws, at its end.")
+    every: int = Field(4, ge=1, description="Steps from one with draws to the next.")
+    windows: int = Field(32, ge=2, le=1 << 16, description="Windows drawn in such a step.")
+    weight: float = Field(
+        30.0, gt=0.0, le=1e6, description="What a unit of the energy distance counts, nats a window."
+    )
+
+
 class TrainConfig(Config):
     """Optimisation by AdamW, with warm-up and a cosine decay of the learning rate."""
 
@@ -41,6 +52,7 @@ class TrainConfig(Config):
         description="What a step does with activations. recompute: gets them back through the inverse of "
         "each layer, at up to 1.4 times the time, in memory that does not grow with the number of layers.",
     )
+    draws: DrawsConfig | None = Field(None, description="Windows drawn while training. null: none.")
     validate_every: int = Field(200, ge=1, description="Steps between validations.")
     validate_windows: int = Field(512, ge=1, description="Most windows in a validation.")
     patience: int | None = Field(

@@ -20,13 +20,14 @@ from ..checkpoint import write_checkpoint
 from ..data.batch import Batch
 from ..errors import Interrupted, ResourceError, SeqflowError
 from ..flow import Flow
-from ..model import BEST, LAST
+from ..model import BEST, LAST, full_scale
 from ..objective import Loss, weigh
 from ..ranks import ALONE, Ranks
 from ..recipe import Recipe
 from ..runtime import out_of_memory
 from .assemble import make_model
 from .board import Board
+from .draws import Known, add, begin, due, gradients_of_draws, look_at
 from .ema import Average
 from .events import MicroBatch, OnEvent, Saved, Skipped, Step, Validated
 from .log import Log
@@ -70,6 +71,7 @@ class Trainer:
     emit: OnEvent
     ranks: Ranks = ALONE
     pace: Pace = field(default_factory=Pace)
+    known: Known | None = None
 
     def run(self) -> None:
         """Train to the end. The state is saved after every validation, and once more before it stops.
@@ -164,10 +166,11 @@ class Trainer:
         self._agree_on_size(rows)
         loss = weigh(Loss.of(row[:3]) for row in rows)
         self.progress.step = index + 1
-        norm = None
+        norm = distance = None
         if math.isfinite(loss.nats):
             if self.ranks is not ALONE:
                 add_gradients(self.flow, own.samples / max(1, loss.samples), self.ranks)
+            distance = self._draw(index)
             norm = gradient_norm(self.flow)
         if norm is None or not bool(torch.isfinite(norm)):
             self._skip(batch)
@@ -178,15 +181,38 @@ class Trainer:
         self.optimizer.step()
         self.average.update(self.flow, index)
         self.pace.step(loss.samples)
-        self._report(loss, lr, float(norm))
+        self._report(loss, lr, float(norm), distance)
 
-    def _report(self, loss: Loss, lr: float, norm: float) -> None:
+    def _draw(self, index: int) -> float | None:
+        """Add the gradients of windows drawn in this step, if any are; their distance from the data.
+
+        Every process draws all of them, and has the same gradients.
+        """
+        config = self.recipe.train.draws
+        if config is None or not due(config, index, self.recipe.train.steps):
+            return None
+        with self.ranks.together():
+            if self.known is None:
+                self.known = look_at(
+                    self.material.train, config, self.device, full_scale(self.recipe, self.material.rate)
+                )
+            known, seed = self.known, self.recipe.seed
+            distance, gradients = self._fitting(
+                lambda size: gradients_of_draws(self.flow, known, config, index, seed, size), config.windows
+            )
+        rows = self.ranks.gather([self.progress.micro_batch])
+        self._agree_on_size(rows)
+        return distance if add(self.flow, gradients) else None
+
+    def _report(self, loss: Loss, lr: float, norm: float, distance: float | None) -> None:
         config, step = self.recipe.train, self.progress.step
         speed = self.pace.samples_per_second
         eta = self.pace.eta(config.steps - step)
         self.emit(Step(step, config.steps, loss.nats, loss.bits, lr, norm, speed, eta))
         if step % config.log_every == 0 or step == config.steps:
             figures = {"nats": loss.nats, "bits": loss.bits, "lr": lr, "grad_norm": norm}
+            if distance is not None:
+                figures["draws"] = distance
             self.log.write("step", step=step, **figures, samples_per_second=speed, seconds=self.pace.seconds)
             if self.board is not None:
                 self.board.write(step, **{f"train_{name}": value for name, value in figures.items()})
@@ -231,7 +257,8 @@ class Trainer:
         self._agree_on_size(rows)
         found = joined(progress.step, rows)
         self.pace.pause()
-        gained = found.fault is None and (progress.best is None or found.nats < progress.best.nats)
+        best = progress.best
+        gained = found.fault is None and (best is None or self._before_draws(best) or found.nats < best.nats)
         if gained:
             progress.best, progress.without_gain = found, 0
             self.best = self.average.tensors()
@@ -239,6 +266,13 @@ class Trainer:
             progress.without_gain += 1
         self._report_validation(found, gained)
         return gained
+
+    def _before_draws(self, best: Validation) -> bool:
+        """Whether windows are drawn since the best validation: what knows nothing of them counts no more."""
+        config = self.recipe.train
+        return (
+            config.draws is not None and best.step <= begin(config.draws, config.steps) < self.progress.step
+        )
 
     def _report_validation(self, found: Validation, gained: bool) -> None:
         self.emit(Validated(**asdict(found), best=gained, reason=found.fault))

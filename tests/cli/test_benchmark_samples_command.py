@@ -102,7 +102,7 @@ def test_sound_is_judged_and_can_be_listened_to(seqflow: Seqflow, sound: Path) -
     head, *rows = result.out.splitlines()
     assert head.split()[:3] == ["figure", "unit", "generated"]
     found = json.loads((out / "samples.json").read_text())
-    assert len(rows) == len(found["figures"]) == 13
+    assert len(rows) == len(found["figures"]) == 14
     assert (found["n"], found["length"], found["n_real"], found["nonfinite"]) == (40, 128, 40, 0)
     (report,) = found["classes"]
     assert report["accuracy"] > 0.9 and report["classes"] == ["0", "1"] and report["agreement"] is None

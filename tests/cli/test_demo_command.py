@@ -35,6 +35,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
             method="whole",
             condition={},
             redrawn=0,
+            left=0,
             beyond=0,
         )
         return Demo(

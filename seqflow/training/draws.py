@@ -31,6 +31,9 @@ _BATCH = 64
 _LOUDNESS, _CONDITION = 3.0, 2.0
 # Power of a level that none falls below, relative to that of the data.
 _FLOOR = 1e-10
+_SHORTEST = 16
+# Beside the streams of `sampling.draw`, whose last word is a number of attempts.
+_STREAM = 1 << 32
 
 
 class Levels:
@@ -124,8 +127,13 @@ def look_at(windows: Windows, config: DrawsConfig, device: torch.device, limit: 
     """Levels of up to `MOST_KNOWN` windows, evenly spread over the training data, without gaps.
 
     Draws that leave ±limit are not compared, as `sampling.draw` throws them away, but pulled in. Raises
-    UsageError where there are fewer than windows to draw.
+    UsageError where there are fewer than windows to draw, or they are too short for a spectrum.
     """
+    if windows.window < _SHORTEST:
+        raise UsageError(
+            f"train.draws: windows of {windows.window} samples have no spectrum to compare; set data.window "
+            f"to {_SHORTEST} or more, or leave train.draws out"
+        )
     most = max(config.windows, min(MOST_KNOWN, _MOST_SAMPLES // (windows.channels * windows.window)))
     batches = [batch[batch.mask.all(dim=1)] for batch in windows.in_order(_BATCH, most)]
     whole = Batch.join(batches)
@@ -213,10 +221,6 @@ def due(config: DrawsConfig | None, step: int, steps: int) -> bool:
 def begin(config: DrawsConfig, steps: int) -> int:
     """The first step of the last part of a training."""
     return math.ceil((1.0 - config.share) * steps)
-
-
-# Beside the streams of `sampling.draw`, whose last word is a number of attempts.
-_STREAM = 1 << 32
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

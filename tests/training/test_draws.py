@@ -129,3 +129,9 @@ def test_windows_with_gaps_are_not_drawn_beside(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UsageError, match=r"train\.draws\.windows: 5 windows .* fewer than the 6"):
         look_at(material.train, DrawsConfig(windows=6), torch.device("cpu"))
     assert len(look_at(material.train, DrawsConfig(windows=5), torch.device("cpu")).points.loudness) == 5
+
+
+def test_windows_without_a_spectrum_are_refused() -> None:
+    recipe = make_recipe("data.window=8", "score.hop=8", "data.augment.shift=0", *KEYS)
+    with pytest.raises(UsageError, match=r"train\.draws: windows of 8 samples have no spectrum"):
+        look_at(make_material(recipe).train, DrawsConfig(windows=2), torch.device("cpu"))

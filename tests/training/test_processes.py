@@ -151,6 +151,16 @@ def test_a_batch_that_does_not_divide(tmp_path: Path, single: dict[str, Any]) ->
     assert_close(three[0], single)
 
 
+def test_windows_drawn_meanwhile_are_those_of_one(tmp_path: Path) -> None:
+    keys = ("train.draws.share=0.5", "train.draws.every=2", "train.draws.windows=6")
+    alone = shared(ALONE, tmp_path / "alone", keys, {})
+    first, second = train_shared(tmp_path / "group", 2, tmp_path / "run", *keys)
+    assert isinstance(first, dict) and isinstance(second, dict), (first, second)
+    for name, values in first["weights"].items():
+        assert np.array_equal(values, second["weights"][name]), name
+    assert_close(first, alone)
+
+
 def test_more_processes_than_windows_in_a_batch(tmp_path: Path) -> None:
     for found in train_shared(tmp_path / "group", 2, tmp_path / "run", "train.batch=1"):
         assert isinstance(found, Raised) and found.kind is UsageError

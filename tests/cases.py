@@ -167,9 +167,7 @@ _SIMPLE = [
     Case(
         "spectrum-frames", lambda: Spectrum([Chain([ActNorm(3), coupling(AffineCoupling, 3)])], 5), channels=3
     ),
-    Case(
-        "spectrum-squeeze", lambda: Spectrum([Chain([Squeeze(2), coupling(AffineCoupling, 4)])], 4), divisor=2
-    ),
+    Case("spectrum-squeeze", lambda: Spectrum([Chain([Squeeze(2), coupling(AffineCoupling, 4)])], 4)),
     Case(
         "spectrum-groups",
         lambda: Spectrum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -11,6 +12,9 @@ from ..ops.dct import dct2, dct3
 from ..ops.shapes import full_precision, squeeze, unsqueeze
 from .base import Bijection, Context
 from .frames import by_frames, frames_of
+
+# 2^10 times all primes up to 13 and some of them again.
+_PROBE = (1 << 10) * 3**3 * 5**2 * 7 * 11 * 13
 
 _Layers = Callable[[Bijection, Tensor, Context], tuple[Tensor, Tensor]]
 
@@ -24,7 +28,8 @@ class Spectrum(Bijection):
     symmetric convolution whose kernel comes from the other half of the spectrum. It follows lines, as voices
     and machines have them, which half of the steps shows only folded.
 
-    (B, C, T) -> (B, C, T). A frame that is short, at the end, is mapped by the same layers.
+    (B, C, T) -> (B, C, T), any T. A short frame, at the end, is mapped by the same layers; what they cannot
+    squeeze of it stays as it is.
 
     Args:
         chains: f; with `groups` one for each, which maps a single channel, otherwise one for the C channels
@@ -74,15 +79,15 @@ class Spectrum(Bijection):
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Context | None = None) -> Tensor:
         """Start the layers on the coefficients of the first frames, which are whole where any is."""
-        length, count = frames_of(x.shape[-1], self.frame)[0]
-        self._run(x[..., : length * count], context, _start)
+        for length, count in frames_of(x.shape[-1], self.frame, self._unit(x.shape[1]))[:1]:
+            self._run(x[..., : length * count], context, _start)
         return self.forward(x, context)[0]
 
     def output_shape(self, channels: int, length: int) -> tuple[int, int]:
         """(C, T); ValueError where the layers cannot map the frames of such a window."""
         if self.groups is not None and sum(self.groups) != channels:
             raise ValueError(f"the groups {self.groups} do not share out {channels} channels")
-        for steps, _ in frames_of(length, self.frame):
+        for steps, _ in frames_of(length, self.frame, self._unit(channels)):
             for chain, n in zip(self, self.groups or [1], strict=True):
                 chain.output_shape(channels if self.groups is None else 1, n * steps)
         return channels, length
@@ -102,7 +107,17 @@ class Spectrum(Bijection):
                 total = total + log_det
             return torch.cat(found, 1), total
 
-        return by_frames(x, self.frame, context, frames)
+        return by_frames(x, self.frame, context, frames, self._unit(x.shape[1]))
+
+    def _unit(self, channels: int) -> int:
+        """What the steps of a frame must be a multiple of, for the layers of every group to squeeze them."""
+        units = []
+        for chain, n in zip(self, self.groups or [1], strict=True):
+            # Highly divisible, so every squeeze passes.
+            latent = chain.output_shape(channels if self.groups is None else 1, _PROBE)[1]
+            factor = _PROBE // latent
+            units.append(factor // math.gcd(factor, n))
+        return math.lcm(*units)
 
 
 def _forwards(chain: Bijection, coefficients: Tensor, told: Context) -> tuple[Tensor, Tensor]:

@@ -125,6 +125,18 @@ def test_it_refuses_what_it_cannot_map() -> None:
         Spectrum([Heard()], groups=(1, 1))
     with pytest.raises(ValueError, match="do not share out 3 channels"):
         Spectrum([Heard(), Heard()], groups=(1, 1)).output_shape(3, 8)
-    assert Spectrum([squeezed], 8).output_shape(1, 20) == (1, 20)
-    with pytest.raises(ValueError, match="length 2 is not a multiple"):
-        Spectrum([squeezed], 8).output_shape(1, 18)
+    with pytest.raises(ValueError, match="length 6 is not a multiple"):
+        Spectrum([squeezed], 6).output_shape(1, 20)
+
+
+def test_what_cannot_be_squeezed_of_a_short_frame_stays() -> None:
+    torch.manual_seed(0)
+    layer = Spectrum([Chain([Squeeze(4), coupling(AffineCoupling, 4)])], 8).double()
+    perturb(layer)
+    x = torch.randn(2, 1, 23, dtype=torch.float64)
+    assert layer.output_shape(1, 23) == (1, 23)
+    y, log_det = layer(x)
+    whole, expected = layer(x[..., :20])
+    assert torch.equal(y[..., 20:], x[..., 20:]) and not torch.equal(y[..., 16:20], x[..., 16:20])
+    assert (y[..., :20] - whole).abs().max() < 1e-12 and (log_det - expected).abs().max() < 1e-12
+    assert torch.equal(layer.initialize(x[..., :3]), x[..., :3])

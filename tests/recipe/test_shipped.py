@@ -44,6 +44,9 @@ def test_it_builds_and_gives_a_density(name: str) -> None:
     with torch.no_grad():
         log_prob = flow.log_prob(x, context)
     assert log_prob.shape == (2,) and bool(torch.isfinite(log_prob).all())
+    # Every multiple of the divisor is a length it serves, whatever frames of it are short.
+    for count in (1, 3, 5, 131):
+        assert flow.latent_shape(count * flow.divisor)[1] % count == 0
 
 
 @pytest.mark.parametrize("name", names())

@@ -102,6 +102,7 @@ def main() -> None:
     text = _table(rows, options.rate)
     print(text)
     if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "long.md").write_text(text)
 
 

@@ -32,10 +32,10 @@ def coupling_sizes(channels: int, swap: bool = False) -> tuple[int, int]:
 class Coupling(Bijection):
     """y1 = x1, y2 = map of x2 with parameters from conditioner(x1).
 
-    The conditioner takes x1 (B, C1, T) and the context's `condition` (B, K) and `span`
-    (B, 2), each or None, and returns point-wise
-    parameters (B, P, T) and pooled ones (B, Q). With parameters of zero a coupling is the identity. The
-    conditioner decides on its own precision; the map itself runs in the dtype of x, outside autocast.
+    The conditioner takes x1 (B, C1, T) and the context's `condition` (B, K) and `span` (B or 1, 2), each or
+    None, and returns point-wise parameters (B, P, T) and pooled ones (B, Q). With parameters of zero a
+    coupling is the identity. The conditioner decides on its own precision; the map itself runs in the dtype
+    of x, outside autocast.
 
     Args:
         channels: C >= 2.

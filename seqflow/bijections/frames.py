@@ -19,15 +19,15 @@ def by_frames(
 
     What `run` returns for each frame (N,) is shared out evenly over its steps. A short frame at the end is
     run by itself, cut to a multiple of `unit`: the steps behind it stay as they are. Without `frame` the
-    window is the only one. In the context, every frame has what its window
-    has, but for the `span`, which is [0, 1]: what maps a frame is told the place in it.
+    window is the only one. In the context, every frame has what its window has, but for the `span`, one of
+    [0, 1] for all: what maps a frame is told the place in it.
     """
     mapped, shares, start = [], [], 0
     for length, count in frames_of(x.shape[-1], frame, unit):
         part = x[..., start : start + length * count]
         items = torch.unflatten(part, -1, (count, length)).movedim(2, 1).flatten(0, 1)
         told = {key: value.repeat_interleave(count, 0) for key, value in (context or {}).items()}
-        told["span"] = x.new_tensor([[0.0, 1.0]]).expand(len(items), -1)
+        told["span"] = x.new_tensor([[0.0, 1.0]])
         y, log_det = run(items, told)
         mapped.append(torch.unflatten(y, 0, (-1, count)).movedim(1, 2).flatten(2))
         shares.append(torch.unflatten(log_det / length, 0, (-1, count)).repeat_interleave(length, 1))

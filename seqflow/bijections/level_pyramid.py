@@ -154,20 +154,23 @@ class LevelPyramid(Bijection):
     def _map(self, levels: Tensor, sizes: Tensor, told: _Told) -> tuple[Tensor, Tensor]:
         """Levels (B, G, L) to those of the noise, and the log-slopes."""
         mean, scale = _noise_levels(sizes)
-
-        def place(level: Tensor, mu: Tensor, log_sigma: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-            value, slope = self.gate.forward((level - mu) * torch.exp(-log_sigma), raw)
-            return value, slope - log_sigma
-
-        found, stage = [], 0
+        odds, found, stage = [], [], 0
         while levels.shape[-1] > 1:
             kept, odd = levels[..., ::2], levels[..., 1::2]
-            found.append(place(odd, *self._odd(kept, stage, odd.shape[-1], told)))
+            odds.append(odd)
+            found.append(self._odd(kept, stage, odd.shape[-1], told))
             levels, stage = kept, stage + 1
-        value, slope = place(levels, *self._top(levels, told))
-        for odd_value, odd_slope in reversed(found):
-            value, slope = _weave(value, odd_value), _weave(slope, odd_slope)
-        return mean + scale * value, slope + scale.log()
+        found.append(self._top(levels, told))
+        # Every gate is known: all of them in one pass.
+        mu, log_sigma = (torch.cat([part[n] for part in found], -1) for n in (0, 1))
+        raw = torch.cat([part[2] for part in found], 2)
+        level = torch.cat((*odds, levels), -1)
+        moved, log_slope = self.gate.forward((level - mu) * torch.exp(-log_sigma), raw)
+        pair = torch.stack((moved, log_slope - log_sigma))
+        *parts, top = pair.split([part.shape[-1] for part in (*odds, levels)], -1)
+        for part in reversed(parts):
+            top = _weave(top, part)
+        return mean + scale * top[0], top[1] + scale.log()
 
     def _back(self, levels: Tensor, sizes: Tensor, told: _Told) -> tuple[Tensor, Tensor]:
         """Inverse of `_map`."""

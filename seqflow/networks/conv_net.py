@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..ops.clock import clock as clock_waves
-from ..ops.moving_average import moving_average
+from ..ops.moving_average import moving_averages
 
 
 class ConvConditioner(nn.Module):
@@ -125,30 +125,30 @@ class ConvConditioner(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Parameters for the half x (B, C, T): pointwise (B, P, T), pooled (B, Q), in the dtype of x.
 
-        Without a condition (B, K) it is unknown, and so is the place without a span (B, 2). Raises ValueError
-        for a condition that the network was not made for.
+        Without a condition (B, K) it is unknown, and so is the place without a span (B or 1, 2). Raises
+        ValueError for a condition that the network was not made for.
         """
         if condition is not None and self.offset is None:
             raise ValueError("this conditioner takes no condition")
         levels = self._levels(x)
         enabled = self.autocast is not None
         with torch.autocast(x.device.type, dtype=self.autocast if enabled else None, enabled=enabled):
-            features = _channels_last(torch.cat([x, *levels, *self._normalized(x, levels)], dim=1))
+            features = _channels_last(torch.cat([x, levels, *self._normalized(x, levels)], dim=1))
             h = _convolve(self.enter, self._with_clock(features, x, span))
             for block, mix, film in zip(self.blocks, self.mixes, self._films(condition), strict=True):
                 inner = _convolve(block, h)
                 if film is not None:
                     scale, shift = film.chunk(2, dim=1)
                     inner = inner * (1.0 + scale) + shift
-                h = h + _convolve(mix, self._activate(inner))
-            h = F.silu(h)
+                h = _add(h, _convolve(mix, self._activate(inner)))
+            h = _silu(h)
             pointwise = _convolve(self.head, h)
             if self.skip is not None:
-                pointwise = pointwise + _convolve(self.skip, features)
+                pointwise = _add(pointwise, _convolve(self.skip, features))
             if self.pooled_head is None:
                 pooled = x.new_zeros(x.shape[0], 0)
             else:
-                summary = [h.mean((2, 3)), *(level.mean(-1) for level in levels), *self._cepstrum(x)]
+                summary = [h.mean((2, 3)), levels.mean(-1), *self._cepstrum(x)]
                 pooled = self.pooled_head(torch.cat(summary, dim=1))
             if condition is not None and self.offset is not None:
                 offset = self.offset(condition)
@@ -163,17 +163,21 @@ class ConvConditioner(nn.Module):
 
     def _activate(self, h: Tensor) -> Tensor:
         if not self.gated:
-            return F.silu(h)
+            return _silu(h)
         a, b = h.chunk(2, dim=1)
         return F.silu(a) * torch.sigmoid(b)
 
-    def _normalized(self, x: Tensor, levels: list[Tensor]) -> list[Tensor]:
-        return [x * torch.exp(-levels[len(levels) // 2])] if self.normalized else []
+    def _normalized(self, x: Tensor, levels: Tensor) -> list[Tensor]:
+        if not self.normalized:
+            return []
+        middle = len(self.level_scales) // 2 * x.shape[1]
+        return [x * torch.exp(-levels[:, middle : middle + x.shape[1]])]
 
-    def _levels(self, x: Tensor) -> list[Tensor]:
-        """Logarithm of the moving standard deviation of x, at each scale."""
-        power = x.square()
-        return [0.5 * torch.log(moving_average(power, scale) + 1e-4) for scale in self.level_scales]
+    def _levels(self, x: Tensor) -> Tensor:
+        """Logarithm of the moving standard deviation of x, at each scale: (B, S·C, T)."""
+        if not self.level_scales:
+            return x[:, :0]
+        return 0.5 * torch.log(moving_averages(x.square(), self.level_scales) + 1e-4)
 
     def _cepstrum(self, x: Tensor) -> list[Tensor]:
         """The first lags (B, C·K) of the cepstrum, with the floor of the levels."""
@@ -199,11 +203,21 @@ def _channels_last(x: Tensor) -> Tensor:
 def _convolve(layer: nn.Module, x: Tensor) -> Tensor:
     """A one-dimensional convolution layer on features (B, F, 1, T) that lie channels last."""
     assert isinstance(layer, nn.Conv1d)
-    weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
     # Every layer here keeps the length: half its reach on either side.
     dilation = layer.dilation[0]
     padding = layer.kernel_size[0] // 2 * dilation
-    return F.conv2d(x, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
+    return F.conv2d(x, layer.weight.unsqueeze(2), layer.bias, padding=(0, padding), dilation=(1, dilation))
+
+
+# Without gradients what is no longer wanted is written over: large batches are bound by memory.
+
+
+def _add(x: Tensor, y: Tensor) -> Tensor:
+    return x + y if torch.is_grad_enabled() else x.add_(y)
+
+
+def _silu(x: Tensor) -> Tensor:
+    return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 def _zero(layer: nn.Module) -> nn.Module:

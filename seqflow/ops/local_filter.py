@@ -27,11 +27,9 @@ def bounded_taps(raw: Tensor, budget: float) -> Tensor:
 def local_filter(x: Tensor, taps: Tensor) -> Tensor:
     """Filter x by the taps of every step; silent before the first sample. (B, C, T)."""
     count, length = taps.shape[2], x.shape[-1]
-    padded = F.pad(x, (count, 0))
-    y = x
-    for lag in range(1, count + 1):
-        y = y + taps[:, :, lag - 1] * padded[..., count - lag : count - lag + length]
-    return y
+    # Row j is x, later by K - j steps.
+    late = F.pad(x, (count, -1)).unfold(-1, length, 1)
+    return x + (taps.flip(2) * late).sum(2)
 
 
 def local_filter_inverse(y: Tensor, taps: Tensor) -> Tensor:

@@ -1,52 +1,70 @@
-"""The centred moving average, in a number of additions that grows as the logarithm of its length.
+"""Centred moving averages, in a number of additions that grows as the logarithm of their lengths.
 
-Shapes: x (..., T).
+Shapes: x (..., C, T).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .tables import remembered
 
-def moving_average(x: Tensor, length: int) -> Tensor:
-    """Mean of the `length` samples around each, at the edges of those that there are; `length` is odd.
 
-    y[t] = sum of x[s] over |s - t| <= length/2, divided by their number. Sums of 1, 2, 4 ... samples are made
-    of each other, and those that add up to `length` added: nothing is subtracted, so a mean of positive
-    numbers is exact to rounding wherever they are small.
+def moving_averages(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Means of the `length` samples around each, at the edges of those that there are; lengths are odd.
+
+    y[t] = sum of x[s] over |s - t| <= length/2, divided by their number: (..., S·C, T), the C channels of the
+    first of S lengths first. Sums of 1, 2, 4 ... samples are made of each other, and those that add up to a
+    length added: nothing is subtracted, so a mean of positive numbers is exact to rounding wherever they are
+    small.
     """
-    if length == 1:
-        return x
-    steps = torch.arange(x.shape[-1], device=x.device)
-    before, after = steps.clamp(max=length // 2), steps.flip(0).clamp(max=length // 2)
-    total: Tensor = _Sum.apply(x, length)  # type: ignore[no-untyped-call]
-    return total / (before + after + 1)
+    total: Tensor = _Sums.apply(x, tuple(lengths))  # type: ignore[no-untyped-call]
+    return total / _counts(x.shape[-1], tuple(lengths), x.shape[-2], x.device, x.dtype)
 
 
-class _Sum(torch.autograd.Function):
-    """The moving sum over zeros at both ends, which is its own adjoint."""
+@remembered
+def _counts(
+    steps: int, lengths: tuple[int, ...], channels: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """How many samples are summed, (S·C, T)."""
+    before = torch.arange(steps)
+    half = torch.tensor(lengths).unsqueeze(1) // 2
+    counts = torch.minimum(before, half) + torch.minimum(before.flip(0), half) + 1
+    return counts.repeat_interleave(channels, 0).to(device=device, dtype=dtype)
+
+
+class _Sums(torch.autograd.Function):
+    """The moving sums over zeros at both ends, each its own adjoint."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, length: int) -> Tensor:
-        ctx.length = length
-        steps, run = x.shape[-1], F.pad(x, (length // 2, length // 2))
-        total, start, width = None, 0, 1
-        while True:
+    def forward(ctx: Any, x: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        ctx.lengths = lengths
+        steps, half, width = x.shape[-1], max(lengths) // 2, 1
+        run = F.pad(x, (half, half))
+        starts = [half - length // 2 for length in lengths]
+        totals: list[Tensor | None] = [None] * len(lengths)
+        while width <= max(lengths):
+            if width > 1:
+                run = run[..., : -width // 2] + run[..., width // 2 :]
             # Here run[t] is the sum of `width` samples from t on.
-            if length & width:
-                piece = run[..., start : start + steps]
-                total = piece if total is None else total + piece
-                start += width
+            for place, length in enumerate(lengths):
+                if length & width:
+                    piece, total = run[..., starts[place] : starts[place] + steps], totals[place]
+                    totals[place] = piece if total is None else total + piece
+                    starts[place] += width
             width *= 2
-            if width > length:
-                assert total is not None
-                return total
-            run = run[..., : -width // 2] + run[..., width // 2 :]
+        return torch.cat([total for total in totals if total is not None], -2)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
-        return _Sum.apply(gradients[0], ctx.length), None  # type: ignore[no-untyped-call]
+        parts = gradients[0].chunk(len(ctx.lengths), -2)
+        sums: list[Tensor] = [
+            _Sums.apply(part, (length,))  # type: ignore[no-untyped-call]
+            for part, length in zip(parts, ctx.lengths, strict=True)
+        ]
+        return torch.stack(sums).sum(0) if len(sums) > 1 else sums[0], None

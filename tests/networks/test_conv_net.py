@@ -59,7 +59,7 @@ def test_a_condition_scales_and_shifts_every_block_and_moves_the_parameters(gate
     condition = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     pointwise, pooled = net(x, condition)
     levels = net._levels(x)
-    features = torch.cat([x, *levels], 1)
+    features = torch.cat([x, levels], 1)
     h = net.enter(features)
     films = net.modulate(condition).unsqueeze(-1).chunk(2, dim=1)
     for block, mix, film in zip(net.blocks, net.mixes, films, strict=True):

@@ -167,7 +167,7 @@ class LevelPyramid(Bijection):
         level = torch.cat((*odds, levels), -1)
         moved, log_slope = self.gate.forward((level - mu) * torch.exp(-log_sigma), raw)
         pair = torch.stack((moved, log_slope - log_sigma))
-        *parts, top = pair.split([part.shape[-1] for part in (*odds, levels)], -1)
+        *parts, top = torch.split(pair, [part.shape[-1] for part in (*odds, levels)], -1)
         for part in reversed(parts):
             top = _weave(top, part)
         return mean + scale * top[0], top[1] + scale.log()

@@ -19,7 +19,7 @@ def clock(span: Tensor | None, harmonics: int, like: Tensor) -> Tensor:
     """
     if span is None:
         return like.new_zeros(like.shape[0], 2 * harmonics, like.shape[-1])
-    begin, end = span.to(like).unsqueeze(1).split(1, -1)
+    begin, end = torch.split(span.to(like).unsqueeze(1), 1, -1)
     width = end - begin
     turns = _turns(like.shape[-1], harmonics, like.device, like.dtype)
     angle = torch.addcmul(begin * turns[:, :1], width, turns[:, 1:])

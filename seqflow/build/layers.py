@@ -1,4 +1,4 @@
-"""From a recipe to objects: one `match` per family, and nothing that a recipe does not name.
+"""From a recipe to layers: one `match` for all kinds, and nothing that a recipe does not name.
 
 C is the number of channels of the data; what a layer gets follows from the layers before it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .bijections import (
+from ..bijections import (
     ActNorm,
     AffineCoupling,
     Bijection,
@@ -34,21 +34,15 @@ from .bijections import (
     Whitening,
     coupling_sizes,
 )
-from .bijections.level_pyramid import halvings_of
-from .bijections.spectral_pyramid import WAVES
-from .classes import Classes
-from .distributions import Base, Laplace, Mixture, Normal, StudentT, WindowMixture
-from .errors import RecipeError
-from .flow import Flow
-from .networks.conv_net import ConvConditioner
-from .recipe.layers import (
+from ..bijections.level_pyramid import halvings_of
+from ..bijections.spectral_pyramid import WAVES
+from ..errors import RecipeError
+from ..recipe.layers import (
     ActNormConfig,
     AffineCouplingConfig,
     CausalConvConfig,
     ChannelMixConfig,
     CircularConvConfig,
-    ConditionerConfig,
-    ConvConditionerConfig,
     ConvCouplingConfig,
     DequantizeConfig,
     GateConfig,
@@ -66,67 +60,7 @@ from .recipe.layers import (
     SymmetricConvConfig,
     WhiteningConfig,
 )
-from .recipe.model import (
-    BaseConfig,
-    LaplaceConfig,
-    MixtureConfig,
-    NormalConfig,
-    StudentTConfig,
-    WindowMixtureConfig,
-)
-from .recipe.recipe import Recipe
-
-# Errors of recomputed activations, relative to the signal, up to which their gradients are taken: those of
-# the gradients are about three times as large. With bf16 inside the conditioners no gradient is better.
-_TOLERANCES = {"float32": 3e-5, "bf16": 2e-2}
-
-
-def build_flow(
-    recipe: Recipe,
-    channels: int,
-    rate: float | None = None,
-    step: float | None = None,
-    classes: Classes | None = None,
-) -> Flow:
-    """The untrained model of a recipe for data of C channels.
-
-    `rate` (Hz) and `step` (units of the data) are those of the data, kept with the flow; the recipe's own
-    rate and step go before them. `classes` are those of the conditions in `model.condition`. The weights are
-    drawn from the recipe's seed, whatever torch's generator has done before, and leave it as it was.
-
-    Raises RecipeError where the layers do not fit C channels or the window of the recipe, or the classes are
-    those of other conditions.
-    """
-    classes = classes or Classes()
-    if tuple(classes.values) != recipe.model.condition:
-        given = ", ".join(classes.values) or "none"
-        text = f"needs the values of each condition; they are given for: {given}"
-        raise RecipeError([f"{recipe.name}: model.condition: {text}"])
-    _check_channels(recipe, channels)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        autocast = torch.bfloat16 if recipe.train.precision == "bf16" else None
-        bijection, latent = build_bijection(
-            recipe.model.layers,
-            channels,
-            window=recipe.data.window,
-            autocast=autocast,
-            condition_size=classes.size,
-            clock=recipe.model.clock,
-            recompute=_TOLERANCES[recipe.train.precision] if recipe.train.memory == "recompute" else None,
-        )
-        factor = latent // channels
-        try:
-            base = build_base(recipe.model.base, latent, window=recipe.data.window, factor=factor)
-        except ValueError as error:
-            raise RecipeError([f"{recipe.name}: model.base: {error}"]) from None
-    own_step = recipe.data.step if isinstance(recipe.data.step, float) else step
-    flow = Flow(bijection, base, channels, rate=recipe.data.rate or rate, step=own_step, classes=classes)
-    try:
-        flow.latent_shape(recipe.data.window)
-    except ValueError as error:
-        raise RecipeError([f"{recipe.name}: data.window: {error}"]) from None
-    return flow
+from .conditioner import build_conditioner
 
 
 def build_bijection(
@@ -149,57 +83,6 @@ def build_bijection(
     return _Builder(window, autocast, condition_size, clock, recompute).chain(
         layers, channels, "model.layers"
     )
-
-
-def build_base(config: BaseConfig, channels: int, *, window: int, factor: int) -> Base:
-    """The density of the noise of windows of `window` samples, of which `factor` became channels."""
-    match config:
-        case NormalConfig():
-            return Normal(channels, learn_scale=config.learn_scale)
-        case LaplaceConfig():
-            return Laplace(channels)
-        case StudentTConfig():
-            return StudentT(channels, freedom=config.freedom)
-        case MixtureConfig():
-            return Mixture(channels, components=config.components, spread=config.spread)
-        case WindowMixtureConfig():
-            return WindowMixture(
-                channels,
-                window,
-                config.components,
-                factor=factor,
-                examples=config.examples,
-                freedom=config.freedom,
-            )
-
-
-def build_conditioner(
-    config: ConditionerConfig,
-    channels: int,
-    counts: tuple[int, int],
-    autocast: torch.dtype | None = None,
-    condition_size: int = 0,
-    clock: int = 0,
-) -> nn.Module:
-    """The network from `channels` untouched channels to (point-wise, pooled) parameters."""
-    match config:
-        case ConvConditionerConfig():
-            return ConvConditioner(
-                channels,
-                *counts,
-                hidden=config.hidden,
-                layers=config.layers,
-                kernel=config.kernel,
-                growth=config.growth,
-                skip_kernel=config.skip_kernel,
-                level_scales=config.level_scales,
-                normalized=config.normalized,
-                gated=config.gated,
-                cepstrum=config.cepstrum,
-                condition_size=condition_size,
-                clock=clock,
-                autocast=autocast,
-            )
 
 
 class _Builder:
@@ -398,12 +281,3 @@ class _Builder:
                 raise ValueError(f"level {index} leaves one channel, which cannot be halved: squeeze in it")
             on = (behind + 1) // 2
         return MultiScale(levels), channels * factor
-
-
-def _check_channels(recipe: Recipe, channels: int) -> None:
-    given = recipe.data.channels
-    wanted = {"all": channels, "mono": 1, "first": 1}[given] if isinstance(given, str) else len(given)
-    if channels < 1 or channels != wanted:
-        raise RecipeError(
-            [f"{recipe.name}: data.channels: gives {wanted} channels, the data have {channels}"]
-        )

@@ -81,6 +81,7 @@ class Show:
         self.every = every
         self.json = json
         self.result = ""
+        self.draws = ""
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -90,7 +91,10 @@ class Show:
             console.say_json({"event": event_name(event), **console.plain(event)})
         if isinstance(event, events.Step):
             speed = f"{event.samples_per_second:,.0f} samples/s"
-            text = f"{likelihood(event.bits, event.nats)}  {speed}  {console.clock(event.eta_seconds)} left"
+            if event.draws is not None:
+                self.draws = f"draws {event.draws:.3f} off  "
+            left = f"{console.clock(event.eta_seconds)} left"
+            text = f"{likelihood(event.bits, event.nats)}  {self.draws}{speed}  {left}"
             due = event.step % self.every == 0 or event.step == event.steps
             self.progress.update(event.step, event.steps, text, line=due)
         elif isinstance(event, events.Finished):

@@ -43,7 +43,11 @@ class Warned:
 
 @dataclass(frozen=True)
 class Step:
-    """A step was taken. `samples_per_second` is of real samples in all channels; `grad_norm` is unclipped."""
+    """A step was taken.
+
+    `samples_per_second` is of real samples in all channels; `grad_norm` is unclipped; `draws` is how far
+    windows drawn in this step are from the data (`train.draws`), None where none were drawn.
+    """
 
     step: int
     steps: int
@@ -53,6 +57,7 @@ class Step:
     grad_norm: float
     samples_per_second: float
     eta_seconds: float
+    draws: float | None = None
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ class Trainer:
         config, step = self.recipe.train, self.progress.step
         speed = self.pace.samples_per_second
         eta = self.pace.eta(config.steps - step)
-        self.emit(Step(step, config.steps, loss.nats, loss.bits, lr, norm, speed, eta))
+        self.emit(Step(step, config.steps, loss.nats, loss.bits, lr, norm, speed, eta, distance))
         if step % config.log_every == 0 or step == config.steps:
             figures = {"nats": loss.nats, "bits": loss.bits, "lr": lr, "grad_norm": norm}
             if distance is not None:

@@ -15,7 +15,9 @@ from seqflow_cli.train import Show, event_name, likelihood
 
 
 def step(number: int, bits: float | None = 3.5) -> events.Step:
-    return events.Step(number, 100, 2.25, bits, 1e-3, 0.5, 123456.7, 83.0)
+    # Windows are drawn in every third step from the sixtieth on.
+    draws = number / 1000.0 if number >= 60 and number % 3 == 0 else None
+    return events.Step(number, 100, 2.25, bits, 1e-3, 0.5, 123456.7, 83.0, draws)
 
 
 def test_lines_come_every_so_many_steps_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,6 +29,7 @@ def test_lines_come_every_so_many_steps_without_a_terminal(capsys: pytest.Captur
     lines = captured.err.splitlines()
     assert [line.split()[1] for line in lines] == ["20/100", "40/100", "60/100", "80/100", "100/100"]
     assert lines[0] == "step 20/100  3.500 bits/sample  123,457 samples/s  1:23 left"
+    assert lines[3] == "step 80/100  3.500 bits/sample  draws 0.078 off  123,457 samples/s  1:23 left"
     assert captured.out == ""
 
 

@@ -1,9 +1,12 @@
-"""The parts of audio/fsdd, each left out or exchanged, on the same windows at equal steps, several seeds.
+"""The parts of audio/fsdd, each left out or exchanged, on the same windows, several seeds.
 
-    python benchmarks/ablation.py --data PATH [--steps 800] [--seeds 3] [--only NAME ...] --out FOLDER
+    python benchmarks/ablation.py --data PATH [--steps 800] [--seeds 3] [--only NAME ...] [--equal-time] \\
+        --out FOLDER
 
 Writes every variant as a recipe into FOLDER/recipes, trains it there (a finished one is not trained again),
 and the table over seeds to benchmarks/results/ablation.{json,md}. Differences are paired by seed and window.
+First all are trained for as many steps. With --equal-time each is then trained again for as much CPU time as
+the whole recipe took: its steps times the ratio of the times of the first round, the median over seeds.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -160,26 +165,72 @@ VARIANTS: dict[str, Callable[[Model], None]] = {
 }
 
 
-def write_recipes(folder: Path, names: list[str], steps: int, seeds: int) -> dict[Path, tuple[str, int]]:
-    """A recipe file for every variant and seed."""
+def write_recipes(folder: Path, steps: Mapping[str, int], seeds: int) -> dict[Path, tuple[str, int]]:
+    """A recipe file for every variant, of so many steps, and seed."""
     yaml = YAML()
     yaml.width = 1 << 16
     start = YAML(typ="safe").load(find("audio/fsdd").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for seed in range(seeds):
-        for name in names:
+        for name, count in steps.items():
             recipe = copy.deepcopy(start)
             VARIANTS[name](recipe["model"])
             slug = "".join(c if c.isalnum() else "-" for c in name).strip("-").lower()
-            recipe |= {"name": f"ablation/{slug}-{seed}", "description": name, "seed": seed}
+            recipe |= {"name": f"ablation/{slug}-{count}-{seed}", "description": name, "seed": seed}
             # What the parts do for the likelihood: no windows are drawn meanwhile.
-            recipe["train"] |= {"steps": steps, "validate_every": steps, "draws": None}
-            path = folder / f"{slug}-{seed}.yaml"
+            recipe["train"] |= {"steps": count, "validate_every": count, "draws": None}
+            path = folder / f"{slug}-{count}-{seed}.yaml"
             with path.open("w") as file:
                 yaml.dump(recipe, file)
             found[path] = (name, seed)
     return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant: steps, and by seed the bits per sample and CPU seconds of the training."""
+
+    variant: str
+    steps: int
+    bits: list[float]
+    seconds: list[float]
+
+
+def measure(given: argparse.Namespace, steps: Mapping[str, int]) -> tuple[list[Row], dict[str, Any]]:
+    """Train every variant for so many steps; and what was measured on."""
+    recipes = write_recipes(given.out / "recipes", steps, given.seeds)
+    result = benchmark_density(
+        [str(path) for path in recipes],
+        given.out,
+        overrides=[f"data.root={given.data}"],
+        on_progress=lambda what, event: print(what, flush=True) if event is None else None,
+    )
+    rows = {name: Row(name, count, [], []) for name, count in steps.items()}
+    flows = [row for row in result.rows if row.kind == "flow"]
+    for flow, (name, _) in zip(flows, recipes.values(), strict=True):
+        assert flow.value is not None
+        rows[name].bits.append(flow.value)
+        rows[name].seconds.append(flow.cpu_seconds or float("nan"))
+    return list(rows.values()), {"windows": result.windows, "unit": result.unit}
+
+
+def table(title: str, rows: Sequence[Row], whole: Row) -> list[str]:
+    """Markdown: bits by seed, and differences to the whole recipe's."""
+    lines = [
+        f"## {title}",
+        "",
+        "| variant | steps | bits per sample, by seed | difference, mean (least to most) | CPU seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        d = np.array(row.bits) - np.array(whole.bits)
+        shown = ", ".join(f"{b:.3f}" for b in row.bits)
+        lines.append(
+            f"| {row.variant} | {row.steps} | {shown} | {d.mean():+.3f} ({d.min():+.3f} to {d.max():+.3f}) | "
+            f"{np.mean(row.seconds):.0f} |"
+        )
+    return lines
 
 
 def main() -> None:
@@ -192,47 +243,28 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="besides `all`")
+    parser.add_argument("--equal-time", action="store_true", help="and each for the time of `all`")
     given = parser.parse_args()
     names = list(VARIANTS) if given.only is None else ["all", *(n for n in given.only if n != "all")]
-    recipes = write_recipes(given.out / "recipes", names, given.steps, given.seeds)
-    result = benchmark_density(
-        [str(path) for path in recipes],
-        given.out,
-        overrides=[f"data.root={given.data}"],
-        on_progress=lambda what, event: print(what, flush=True) if event is None else None,
-    )
-    flows = [row for row in result.rows if row.kind == "flow"]
-    bits: dict[str, list[float]] = {name: [] for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for row, (name, _) in zip(flows, recipes.values(), strict=True):
-        assert row.value is not None
-        bits[name].append(row.value)
-        seconds[name].append(row.cpu_seconds or float("nan"))
-    table = [
-        {
-            "variant": name,
-            "bits": bits[name],
-            "difference": (np.array(bits[name]) - np.array(bits["all"])).tolist(),
-            "cpu_seconds": seconds[name],
-        }
-        for name in names
-    ]
+    rows, facts = measure(given, dict.fromkeys(names, given.steps))
+    whole = rows[0]
+    tables = {"Equal steps": rows}
+    if given.equal_time:
+        time = median(whole.seconds)
+        steps = {row.variant: round(row.steps * time / median(row.seconds)) for row in rows[1:]}
+        tables["Equal CPU time"] = [whole, *measure(given, steps)[0]]
     results = Path(__file__).parent / "results"
-    facts = {"machine": machine(), "steps": given.steps, "windows": result.windows, "unit": result.unit}
-    (results / "ablation.json").write_text(json.dumps({**facts, "rows": table}, indent=1) + "\n")
+    stored = {title: [vars(row) for row in found] for title, found in tables.items()}
+    (results / "ablation.json").write_text(
+        json.dumps({"machine": machine(), **facts, **stored}, indent=1) + "\n"
+    )
     lines = [
-        f"audio/fsdd, {given.steps} steps, {given.seeds} seed(s), {result.windows} held-out windows",
+        "# Parts of audio/fsdd",
         "",
-        "| variant | bits per sample, by seed | difference, mean (least to most) | CPU seconds |",
-        "|---|---|---|---|",
+        f"{given.seeds} seed(s), {facts['windows']} held-out windows; {machine()['cpu']}, one thread.",
     ]
-    for line in table:
-        d = np.array(line["difference"])
-        shown = ", ".join(f"{b:.3f}" for b in line["bits"])
-        lines.append(
-            f"| {line['variant']} | {shown} | {d.mean():+.3f} ({d.min():+.3f} to {d.max():+.3f}) | "
-            f"{np.mean(line['cpu_seconds']):.0f} |"
-        )
+    for title, found in tables.items():
+        lines += ["", *table(title, found, whole)]
     (results / "ablation.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

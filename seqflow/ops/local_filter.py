@@ -50,11 +50,9 @@ def local_filter_inverse(y: Tensor, taps: Tensor) -> Tensor:
 
 
 def _matrix(taps: Tensor) -> Tensor:
-    """The matrix (B, C, L, L) of the filter on a block of L steps that nothing precedes."""
+    """The matrix (B, C, L, L) of the filter on L steps that nothing precedes, without its diagonal."""
     count, size = taps.shape[2:]
-    step = torch.arange(size, device=taps.device)
-    lag = step.unsqueeze(1) - step
-    # Row t of the table: lag 0 (the solver takes a one for it), the taps of step t, a zero beyond.
-    table = F.pad(taps, (0, 0, 1, 1)).transpose(2, 3)
-    index = lag.clamp(min=0, max=count + 1).expand(*taps.shape[:2], size, size)
-    return table.gather(-1, index)
+    # A row for each step, its latest tap last. They are longer by one than what is read, so each begins a
+    # step later than the one before.
+    rows = F.pad(taps.flip(2).transpose(2, 3), (0, size + 1)).flatten(2)
+    return rows[..., : size * (size + count)].unflatten(-1, (size, size + count))[..., count:]

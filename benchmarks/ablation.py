@@ -245,14 +245,22 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="besides `all`")
     parser.add_argument("--equal-time", action="store_true", help="and each for the time of `all`")
     given = parser.parse_args()
+    if given.equal_time and given.only is not None and set(given.only) <= {"all"}:
+        parser.error("--equal-time wants a variant to compare: name one with --only")
     names = list(VARIANTS) if given.only is None else ["all", *(n for n in given.only if n != "all")]
     rows, facts = measure(given, dict.fromkeys(names, given.steps))
     whole = rows[0]
     tables = {"Equal steps": rows}
     if given.equal_time:
+        write(tables, whole, given.seeds, facts)
         time = median(whole.seconds)
         steps = {row.variant: round(row.steps * time / median(row.seconds)) for row in rows[1:]}
         tables["Equal CPU time"] = [whole, *measure(given, steps)[0]]
+    write(tables, whole, given.seeds, facts)
+
+
+def write(tables: Mapping[str, Sequence[Row]], whole: Row, seeds: int, facts: Mapping[str, Any]) -> None:
+    """JSON and Markdown among the results."""
     results = Path(__file__).parent / "results"
     stored = {title: [vars(row) for row in found] for title, found in tables.items()}
     (results / "ablation.json").write_text(
@@ -261,7 +269,7 @@ def main() -> None:
     lines = [
         "# Parts of audio/fsdd",
         "",
-        f"{given.seeds} seed(s), {facts['windows']} held-out windows; {machine()['cpu']}, one thread.",
+        f"{seeds} seed(s), {facts['windows']} held-out windows; {machine()['cpu']}, one thread.",
     ]
     for title, found in tables.items():
         lines += ["", *table(title, found, whole)]

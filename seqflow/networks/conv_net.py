@@ -209,15 +209,20 @@ def _convolve(layer: nn.Module, x: Tensor) -> Tensor:
     return F.conv2d(x, layer.weight.unsqueeze(2), layer.bias, padding=(0, padding), dilation=(1, dilation))
 
 
-# Without gradients what is no longer wanted is written over: large batches are bound by memory.
-
-
 def _add(x: Tensor, y: Tensor) -> Tensor:
-    return x + y if torch.is_grad_enabled() else x.add_(y)
+    return x.add_(y) if _for_good() else x + y
 
 
 def _silu(x: Tensor) -> Tensor:
-    return F.silu(x, inplace=not torch.is_grad_enabled())
+    return F.silu(x, inplace=_for_good())
+
+
+def _for_good() -> bool:
+    """Whether features may be written over, as large batches are bound by memory: nobody takes gradients.
+
+    Of a program that is traced somebody may, later.
+    """
+    return not (torch.is_grad_enabled() or torch.compiler.is_compiling())
 
 
 def _zero(layer: nn.Module) -> nn.Module:

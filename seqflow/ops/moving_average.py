@@ -24,18 +24,17 @@ def moving_averages(x: Tensor, lengths: Sequence[int]) -> Tensor:
     small.
     """
     total: Tensor = _Sums.apply(x, tuple(lengths))  # type: ignore[no-untyped-call]
-    return total / _counts(x.shape[-1], tuple(lengths), x.shape[-2], x.device, x.dtype)
+    counts = _counts(x.shape[-1], tuple(lengths), x.device, x.dtype)
+    return (torch.unflatten(total, -2, (len(lengths), -1)) / counts).flatten(-3, -2)
 
 
 @remembered
-def _counts(
-    steps: int, lengths: tuple[int, ...], channels: int, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """How many samples are summed, (S·C, T)."""
+def _counts(steps: int, lengths: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """How many samples are summed, (S, 1, T)."""
     before = torch.arange(steps)
-    half = torch.tensor(lengths).unsqueeze(1) // 2
+    half = torch.tensor(lengths).reshape(-1, 1, 1) // 2
     counts = torch.minimum(before, half) + torch.minimum(before.flip(0), half) + 1
-    return counts.repeat_interleave(channels, 0).to(device=device, dtype=dtype)
+    return counts.to(device=device, dtype=dtype)
 
 
 class _Sums(torch.autograd.Function):

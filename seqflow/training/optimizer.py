@@ -33,7 +33,7 @@ def make_optimizer(flow: nn.Module, config: TrainConfig) -> AdamW:
     ]
     if not trainable:
         raise UsageError("model.layers: nothing in this model can be trained; add a layer that can")
-    return AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
+    return AdamW([group for group in groups if group["params"]], lr=config.lr, foreach=True)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -73,9 +73,9 @@ def restore_optimizer(optimizer: AdamW, flow: nn.Module, tensors: Mapping[str, T
         if given.keys() != set(_MOMENTS) or given["exp_avg"].shape != parameter.shape:
             raise CheckpointError(f"the optimiser's state of {name} does not fit the recipe")
         used += len(given)
-        # The fused optimiser has even the count of steps beside the parameter.
+        # The count of steps stays on the CPU, as the optimiser itself would have it.
         optimizer.state[parameter] = {
-            "step": given["step"].to(parameter.device),
+            "step": given["step"],
             "exp_avg": given["exp_avg"].to(parameter),
             "exp_avg_sq": given["exp_avg_sq"].to(parameter),
         }

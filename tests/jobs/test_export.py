@@ -44,6 +44,16 @@ def test_the_file_gives_what_the_model_gives(model: Model, exported: Export) -> 
         assert torch.allclose(log_det, expected_log_det, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")
+def test_gradients_go_through_the_program(model: Model, exported: Export) -> None:
+    x = model.sample(2, 640, seed=1).requires_grad_()
+    context = {"position": torch.zeros(2, dtype=torch.int64), "step": torch.full((2,), 0.001)}
+    program = torch.export.load(exported.path).module()
+    (found,) = torch.autograd.grad(program(x, *context.values())[0].sum(), x)
+    (expected,) = torch.autograd.grad(model.flow.log_prob(x, context).sum(), x)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
 def test_layers_of_a_real_recipe(tmp_path: Path) -> None:
     written = export_model(toy_model("toy/machine"), tmp_path / "model.pt2")
     assert written.difference <= TOLERANCE

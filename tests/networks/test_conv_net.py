@@ -52,6 +52,19 @@ def test_it_starts_at_zero_and_may_do_without_everything() -> None:
 
 
 @pytest.mark.parametrize("gated", [True, False])
+def test_what_is_written_over_without_gradients_is_nobody_elses(gated: bool) -> None:
+    net = randomized(gated=gated, normalized=True, level_scales=(1, 5), cepstrum=4, clock=2)
+    x, span = torch.randn(3, 2, 31, dtype=torch.float64), torch.tensor([[0.0, 1.0]])
+    kept = [value.clone() for value in (x, span, *net.parameters())]
+    expected = net(x, None, span)
+    for context in (torch.no_grad(), torch.inference_mode()):
+        with context:
+            found = net(x, None, span)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip((x, span, *net.parameters()), kept, strict=True))
+
+
+@pytest.mark.parametrize("gated", [True, False])
 def test_a_condition_scales_and_shifts_every_block_and_moves_the_parameters(gated: bool) -> None:
     net = randomized(gated=gated, condition_size=3)
     assert net.modulate is not None and net.offset is not None and net.skip is not None

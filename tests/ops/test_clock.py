@@ -28,6 +28,13 @@ def test_half_the_resolution_lies_between() -> None:
     assert torch.allclose(coarse, fine.unflatten(-1, (500, 2)).mean(-1), atol=1e-6)
 
 
+def test_one_span_may_be_that_of_all() -> None:
+    like = torch.zeros(3, 1, 7)
+    each = clock(torch.tensor([[0.25, 1.0]]).expand(3, -1), 2, like)
+    assert torch.equal(clock(torch.tensor([[0.25, 1.0]]), 2, like), each)
+    assert torch.equal(clock(torch.tensor([[0, 1]]), 2, like), clock(torch.tensor([[0.0, 1.0]]), 2, like))
+
+
 def test_unknown_places_are_zeros() -> None:
     like = torch.ones(2, 1, 5)
     assert torch.equal(clock(None, 2, like), torch.zeros(2, 4, 5))

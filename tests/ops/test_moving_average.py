@@ -31,6 +31,7 @@ def test_several_are_those_of_each() -> None:
     assert torch.equal(moving_averages(x, lengths), each)
     x = x[:1, :, :7].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda y: moving_averages(y, lengths), (x,))
+    assert torch.autograd.gradgradcheck(lambda y: moving_averages(y, lengths).square(), (x,))
 
 
 def test_what_is_loud_leaves_no_trace_beside_it() -> None:

@@ -55,4 +55,5 @@ def _matrix(taps: Tensor) -> Tensor:
     # A row for each step, its latest tap last. They are longer by one than what is read, so each begins a
     # step later than the one before.
     rows = F.pad(taps.flip(2).transpose(2, 3), (0, size + 1)).flatten(2)
-    return rows[..., : size * (size + count)].unflatten(-1, (size, size + count))[..., count:]
+    moved = torch.unflatten(rows[..., : size * (size + count)], -1, (size, size + count))
+    return moved[..., count:]

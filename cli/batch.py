@@ -136,7 +136,9 @@ def batch(
         console.say(f"{summary.out}: {part}{recordings}: {states or 'none'}; {alarms}{again}")
         console.note(pace.text())
         if not summary.tables:
-            console.note("note: no tables yet: other shards are not done; the last one writes them")
+            there = (summary.out / "scores.parquet").exists()
+            tables = "the tables there are of an earlier batch" if there else "no tables yet"
+            console.note(f"note: {tables}: other shards are not done; the last one writes them")
         if summary.stale:
             stale = f"{summary.stale} result{'s' * (summary.stale != 1)}"
             console.note(

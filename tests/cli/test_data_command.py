@@ -161,6 +161,8 @@ def test_batch_in_shards(seqflow: Seqflow, trained: Path, recordings: Path, tmp_
     assert parts[0].out.startswith(f"{tmp_path / 'scores'}: shard 2/2: ")
     assert "note: no tables yet" in parts[0].err and "note: no tables yet" not in parts[1].err
     assert json.loads((tmp_path / "scores" / "summary.json").read_text())["scored"] == 3
+    again = seqflow(*words, "--shard", "2/2")
+    assert "note: the tables there are of an earlier batch: other shards are not done" in again.err
 
 
 def test_batch_of_a_manifest(seqflow: Seqflow, trained: Path, recordings: Path, tmp_path: Path) -> None:

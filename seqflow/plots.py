@@ -178,13 +178,17 @@ def _track(ax: Axes, moments: Array, steps: Array, name: str) -> None:
             ax.set_yscale("symlog", linthresh=2.0)
             ax.yaxis.set_major_formatter("{x:g}")
         ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        third = max(1, len(steps) // 3)
+        early, late = (np.nanmax(part, initial=0.0) for part in (steps[:third], steps[-third:]))
+        # Where the curve is lower.
+        side, offset, align = (0.0, 3, "left") if late > early else (1.0, -3, "right")
         ax.annotate(
             "high for a normal window",
-            (1.0, 1.0),
+            (side, 1.0),
             xycoords=("axes fraction", "data"),
-            xytext=(-3, 2),
+            xytext=(offset, 2),
             textcoords="offset points",
-            ha="right",
+            ha=align,
             va="bottom",
             color=GREY,
             fontsize=7.5,
